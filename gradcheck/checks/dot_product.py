@@ -16,7 +16,7 @@ from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.function.repeat import REPEATABLE
 from gradcheck.numerics.tangents import random_units, root_mean_square
-from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.leaves import UNKNOWN, as_array, widened
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
@@ -46,7 +46,8 @@ def numbers(value: Any, name: str) -> Array:
     if array.dtype == object and not isinstance(value, np.ndarray):
         raise TypeError(f"{name} must be one array of real or complex numbers, not a {type(value).__name__}")
     if array.dtype.kind not in "fc":
-        raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype}")
+        needed = UNKNOWN if widened(array) is not array else ""
+        raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype} {needed}".rstrip())
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one number, not shape {array.shape}")
     return array

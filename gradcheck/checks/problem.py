@@ -195,7 +195,7 @@ def _constraint(
     if isinstance(constraint, Mapping):
         if not callable(constraint.get("fun")):
             raise TypeError(f"{name} must hold a function `fun`, not {constraint.get('fun')!r:.60}")
-        kind = constraint.get("type", "eq")
+        kind = constraint.get("type")
         if not (isinstance(kind, str) and kind.lower() in ("eq", "ineq")):
             raise ValueError(f"{name}['type'] must be 'eq' or 'ineq', not {kind!r:.60}")
         fun, jac, hess = constraint["fun"], constraint.get("jac"), None

@@ -18,6 +18,8 @@ from gradcheck.results.evidence import Evidence
 
 Columns = dict[str, NDArray[Any]]
 
+# f moves beside x where a point next to it is so many times the noise away.
+MOVES = 10.0
 # Entries that nobody judged and that are looked at, of all arrays with a mistake; of larger ones a sample of so many.
 # A mistake that a sample of 2^18 misses is one of a few entries in a million: those the search finds one by one.
 AT_HAND = 2**18
@@ -81,7 +83,7 @@ def _judged(judged: Entries) -> Columns:
     return {
         "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
         "bar": 3.0 * found.error[rows], "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes,
-        "curvature": found.curvature[rows],
+        "curvature": found.curvature[rows], "moves": found.chord[rows] > MOVES * found.noise[rows],
     }  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def _unjudged(
     numerical, bar, wrong = np.where(known, numerical, np.nan), np.where(known, bar, np.nan), wrong & known
     return {
         "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": no,
-        "known": known, "curvature": nothing,
+        "known": known, "curvature": nothing, "moves": no,
     }  # fmt: skip
 
 

@@ -47,9 +47,9 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
 
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.
 LINEAR = (
-    Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.PARAMETRISATION, Kind.NOT_PROJECTED, Kind.NOT_CENTRED,
-    Kind.NOT_NORMALISED, Kind.NOT_SCALED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
-    Kind.REPEATED,
+    Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.STATIONARY, Kind.PARAMETRISATION, Kind.NOT_PROJECTED,
+    Kind.NOT_CENTRED, Kind.NOT_NORMALISED, Kind.NOT_SCALED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED,
+    Kind.LINES, Kind.REPEATED,
 )  # fmt: skip
 
 # The number of cotangents is no N of f.
@@ -90,7 +90,8 @@ def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
     of_axes = c.span is not None or c.origin in OF_MIXED or "sqrt" in c.origin
     if c.kind is Kind.FACTOR and of_axes:
         return replace(c, place=found, length=None, origin="", span=None)
-    return replace(c, place=found, origin=c.origin.replace("UJ", "J"))
+    counts = c.kind in (Kind.ZERO, Kind.UNUSED, Kind.STATIONARY)
+    return replace(c, place=found, origin=c.origin.replace("UJ", "J"), span=None if counts else c.span)
 
 
 def _known(matrix: Matrix, judged: Entries) -> Flat:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Index
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, place_of_zeros, wrong_place
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, place_of_zeros, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -50,7 +50,8 @@ def missing(s: Scope) -> Cause | None:
         return Cause(Kind.REAL, everywhere(s))
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s) if some else everywhere(s)))
+    place = place_of_zeros(s) or (wrong_place(s) if some else everywhere(s))
+    return Cause(Kind.ZERO, place, span=rare(s, place))
 
 
 def factor(s: Scope) -> Cause | None:
@@ -305,6 +306,9 @@ def multiple(s: Scope) -> Cause | None:
 
 def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
+    # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
+    if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
+        return None
     for lacking, ratio in ((True, r / g), (False, g / r)):
         if not np.isfinite(ratio).all():
             continue

@@ -139,7 +139,11 @@ def projected(s: Scope) -> Cause | None:
                     continue
                 explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
-                    place = everywhere(s, s.confirmed(explained))
+                    confirmed = s.confirmed(explained)
+                    # Less a mean of one entry a line is n/(n - 1) of it: where nobody looks beside these, a factor.
+                    if confirmed is None and not s.complete and factor(s) is not None:
+                        continue
+                    place = everywhere(s, confirmed)
                     return Cause(kind, place, origin=words, order=ALIKE if alike else "")
     return None
 

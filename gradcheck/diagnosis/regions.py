@@ -96,6 +96,22 @@ def common_place(s: Scope) -> Place | None:
     return None if place is None else replace(place, judged=not s.complete)
 
 
+def rare(s: Scope, place: Place) -> tuple[float, float] | None:
+    """How many entries of a block are wrong, and how many are known; None where most are wrong, and of one line.
+
+    A block is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
+    as a whole is 0 on one side alone.
+    """
+    wide = [(stop - start) > 1 for start, stop in place.box]
+    if place.extent is not Extent.BOX or len(s.blocks) > 1 or sum(wide) < min(2, len(wide)):
+        return None
+    parts = 2 if s.blocks[0].is_complex else 1
+    index = np.unravel_index((s.at - s.blocks[0].start) // parts, place.shape)
+    inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, place.box, strict=True)], axis=0)
+    wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
+    return (float(wrong), float(known)) if 2 * wrong < known else None
+
+
 def _entry(s: Scope, at: int, alone: bool) -> Place:
     block = s.parameters.block_of(at)
     return Place((block.name,), 1, Extent.ENTRY, s.parameters.name(at), alone)

@@ -102,9 +102,9 @@ class Scope:
     of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
     what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
     undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second derivative,
-    nan where it is not known. absent : arrays of which entries are left out because they are many, and whether these
-    are known. unclaimed : arrays that hold others, of which not even the claim is known, and that are right by a
-    certificate.
+    nan where it is not known. moves : whether f was seen to move beside x by it alone. absent : arrays of which
+    entries are left out because they are many, and whether these are known. unclaimed : arrays that hold others, of
+    which not even the claim is known, and that are right by a certificate.
     """
 
     subject: Subject
@@ -117,6 +117,7 @@ class Scope:
     tested: Mask
     known: Mask
     curvature: Flat
+    moves: Mask
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
@@ -287,7 +288,7 @@ class Scope:
 
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "moves", "ratio_bar",
 )  # fmt: skip
 
 

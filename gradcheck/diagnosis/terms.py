@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.diagnosis.along import slope_along
+from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, wrong_place
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.cause import Cause, Kind
 
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
@@ -95,7 +98,7 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
 
 
 def unused(s: Scope) -> Cause | None:
-    """Numerical zeros where analytic is not zero: f does not depend on these entries."""
+    """Numerical zeros where analytic is not zero: f does not depend on these entries, or is stationary by them."""
     zero = np.zeros_like(s.analytic)
     if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
@@ -106,7 +109,27 @@ def unused(s: Scope) -> Cause | None:
             return None
         place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
-    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
+    if s.moves[s.wrong].any() or _bends(s):
+        each = bool(s.moves[s.wrong & s.tested].all())
+        return Cause(Kind.STATIONARY, place, 1, lacking=not each, span=rare(s, place))
+    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s), span=rare(s, place))
+
+
+def _bends(s: Scope) -> bool:
+    """Whether f bends by those wrong entries of which a complex step told the slope alone: along them all at once."""
+    subject = s.subject
+    still, setting = s.wrong & s.tested & ~np.isfinite(s.curvature), subject.measurable()
+    if setting is None or not still.any():
+        return False
+    tangent = np.zeros(subject.x.size)
+    at = np.unique(s.at[still] % subject.x.size)
+    tangent[at] = (random_units(generator_of(19), subject.x.size) * setting.scales)[at]
+    seen = slope_along(setting, tangent)
+    if seen is None:
+        return False
+    moved = np.abs(seen.bend) * float(np.median(setting.relative_step)) ** 2 > MOVES * setting.level
+    rows = s.at[still] // subject.x.size if subject.matrix else np.zeros(1, np.intp)
+    return bool(moved[rows].any())
 
 
 def _is_zero(s: Scope) -> Mask:

@@ -1,4 +1,4 @@
-"""What a PASS at this point, or in this arithmetic, cannot tell, and what would."""
+"""What a PASS at this point, or in this arithmetic, cannot tell, and what would; and what a FAIL may come of."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import SINGLE, Circumstances
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.cause import Cause, Kind
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.summaries import ArraySummary
-from gradcheck.results.verdict import HALF
+from gradcheck.results.verdict import HALF, Tolerance
 from gradcheck.results.words import short
 
+# What SciPy's solve_ivp leaves in a derivative at its default tolerance, by trial, of the largest entry; and, in units
+# of rtol, what is off beside entries that pass.
+LEFT, TAIL = 3e-2, 100.0
+# An error is clear that is so many times its bar.
+CLEAR = 10.0
+SOLVER = (
+    "nothing simple explains these small errors: the right derivative of an f in which a solver or an iteration ends "
+    "early looks so, too; if f has one, go on to a smaller tolerance, and check again"
+)
 # What tells more than a point where the derivative is 0, or f has a kink.
 ELSEWHERE = "try another point, too (check_points draws some)"
 
@@ -56,6 +66,24 @@ def untold(
         }[given.coarse]
         notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
     return notes
+
+
+def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolerance) -> list[str]:
+    """A note on a FAIL of several errors that are little, and clear, and that nothing explains.
+
+    What a solver leaves is so, also where no jump beside x shows it. Where others are known to be right they are off by
+    rtol as well, of which these are the largest.
+    """
+    entries, wrong = evidence.entries, evidence.entries.judgement.wrong
+    off = np.abs(entries.analytic - entries.estimate.value)[wrong]
+    if off.size < 2 or not np.isfinite(off).all() or any(cause.kind is not Kind.REGION for cause in causes):
+        return []
+    certified = any(array.certificate is not None for array in evidence.arrays) and not wrong.all()
+    most = min(LEFT, TAIL * tolerance.rtol) if certified else LEFT
+    known = np.isfinite(entries.estimate.error) & np.isfinite(entries.estimate.value)
+    largest = float(np.max(np.abs(entries.estimate.value), initial=0.0, where=known))
+    clear = off > CLEAR * 3.0 * entries.estimate.error[wrong]
+    return [SOLVER] if (off <= most * largest).all() and 2 * clear.sum() >= off.size else []
 
 
 def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:

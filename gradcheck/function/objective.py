@@ -18,7 +18,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import MUCH, Family, Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
-from gradcheck.parameters.leaves import ForeignArrayError, as_array
+from gradcheck.parameters.leaves import ForeignArrayError, as_array, widened
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
@@ -363,7 +363,7 @@ def _evaluate(sent: Objective, x: Flat, lines: Lines, *part: Any) -> tuple[list[
 def _array_from(result: Any, wanted: str) -> NDArray[Any]:
     """What f returned as an array, an empty one of objects where it is none; wanted : what f must return."""
     try:
-        return as_array(result)
+        return widened(as_array(result))
     except ForeignArrayError as error:
         raise NotScalarError(f"f must return {wanted}; {error}") from None
     except (ValueError, TypeError):

@@ -21,7 +21,7 @@ from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["called", "judge", "noted", "optional"]
+__all__ = ["called", "judge", "leaves_of", "noted", "optional"]
 
 Pullback = Callable[[Any, Any], Any]
 # By what the cotangent is multiplied for a second call: exact in binary, and of the other sign.
@@ -40,6 +40,31 @@ def optional(package: str) -> Any:
             raise
         text = f"gradcheck.interop.{package} needs {package}, which is not installed: the extra gradcheck[{package}]"
         raise ModuleNotFoundError(text, name=package) from error
+
+
+def leaves_of(out: Any, is_leaf: Callable[[Any], bool], function: str, leaf: str) -> list[Any]:
+    """What a function returned, one after the other: a leaf, or those in a tuple, list or dict, nested, without None.
+
+    function : its name. leaf : what a leaf is called, "a tensor". Raises TypeError for what holds no leaf, or another.
+    """
+    found: list[Any] = []
+
+    def walk(part: Any, inside: str) -> None:
+        if is_leaf(part):
+            found.append(part)
+        elif isinstance(part, dict | tuple | list):
+            for each in part.values() if isinstance(part, dict) else part:
+                if each is not None:
+                    walk(each, " among others")
+        else:
+            returned = f"it returned {'None' if part is None else type(part).__name__}{inside}"
+            raise TypeError(f"{function} must return {allowed}; {returned}")
+
+    allowed = f"{leaf}, or a tuple, list or dict of them"
+    walk(out, "")
+    if not found:
+        raise TypeError(f"{function} must return {allowed}; it returned a {type(out).__name__} without any")
+    return found
 
 
 def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, options: Given) -> Report:

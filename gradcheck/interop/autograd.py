@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import judge, optional
+from gradcheck.interop.adapter import judge, leaves_of, optional
 from gradcheck.report.report import Report
 
 autograd = optional("autograd")
+optional("autograd.numpy")
 
 # What lies there is no rule of the user's.
 OWN = Path(autograd.__file__).parent
@@ -29,8 +31,8 @@ def check_function(
     Parameters
     ----------
     f : callable
-        f(x, *args) -> an array, computed with `autograd.numpy`. One real number is judged by
-        `gradcheck.check_gradient`, more by `gradcheck.check_vjp`.
+        f(x, *args) -> an array, computed with `autograd.numpy`, or a tuple, list or dict of them, nested too. One real
+        number is judged by `gradcheck.check_gradient`, more by `gradcheck.check_vjp`.
     x : array_like or tree
         An array, or a dict, list or tuple of them.
     args : sequence, optional
@@ -45,6 +47,8 @@ def check_function(
 
     Raises
     ------
+    TypeError
+        Where f returns something else.
     TypeError, ValueError
         For arguments that cannot be used, as the check in question.
     GradientCheckInterrupted
@@ -64,14 +68,26 @@ def check_function(
     'PASS'
     """
 
+    def joined(x: Any) -> Any:
+        leaves = leaves_of(f(x, *args), _is_number, "f", "a number or an array")
+        numpy = autograd.numpy
+        return leaves[0] if len(leaves) == 1 else numpy.concatenate([numpy.ravel(leaf) for leaf in leaves])
+
     def value(x: Any) -> Any:
-        return np.array(f(x, *args))
+        return np.array(joined(x))
 
     def pullback(x: Any, cotangent: Any) -> Any:
-        vjp, _ = autograd.make_vjp(lambda x: f(x, *args))(x)
+        vjp, _ = autograd.make_vjp(joined)(x)
         return _conjugate(_pulled_back(vjp, np.conj(cotangent)))
 
     return judge(value, pullback, x, "gradcheck.interop.autograd.check_function(f, x", options)
+
+
+def _is_number(leaf: Any) -> bool:
+    """Whether it is a number, or an array of some, or one that autograd follows."""
+    if isinstance(leaf, autograd.extend.Box):
+        return not isinstance(leaf._value, dict | tuple | list)
+    return isinstance(leaf, Number) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc")
 
 
 def _pulled_back(vjp: Callable[[Any], Any], cotangent: Any) -> Any:

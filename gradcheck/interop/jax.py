@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcheck.checks.products import check_jvp
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import called, judge, noted, optional
+from gradcheck.interop.adapter import called, judge, leaves_of, noted, optional
+from gradcheck.parameters.leaves import widened
 from gradcheck.report.report import Report
 
 jax = optional("jax")
@@ -56,6 +57,8 @@ def check_function(
     ------
     ValueError
         For another mode.
+    TypeError
+        Where f returns no array.
     TypeError, ValueError
         For arguments that cannot be used, as the check in question.
     GradientCheckInterrupted
@@ -70,6 +73,9 @@ def check_function(
     with _x64(x64):
         paths, structure = jax.tree_util.tree_flatten_with_path(x)
         arrays = [_array(leaf, x64) for _, leaf in paths]
+        # Others stay as they come: the complex step has more than x.
+        own = [array.dtype if array.dtype.kind == "V" else None for array in arrays]
+        arrays = [widened(array) for array in arrays]
         names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
         if len(set(names)) < len(names):  # {"a": {"b": ...}, "a.b": ...}
             names = [jax.tree_util.keystr(path) for path, _ in paths]
@@ -78,20 +84,25 @@ def check_function(
         returned: set[str] = set()
 
         def tree(x: Any) -> Any:
-            return structure.unflatten([jax.numpy.array(a) for a in ([x] if single else x.values())])
+            leaves = [x] if single else x.values()
+            pairs = zip(leaves, own, strict=True)
+            return structure.unflatten([jax.numpy.array(a, dtype) for a, dtype in pairs])
 
         def untree(x: Any) -> Any:
-            leaves = [np.array(leaf) for leaf in jax.tree.leaves(x)]
+            leaves = [widened(np.array(leaf)) for leaf in jax.tree.leaves(x)]
             return leaves[0] if single else dict(zip(names, leaves, strict=True))
 
         def outputs(x: Any) -> Any:
-            leaves = jax.tree.leaves(f(x, *args))
+            out = f(x, *args)
+            parts = jax.tree.leaves(out)
+            parts = parts[0] if len(parts) == 1 else parts or out
+            leaves = leaves_of(parts, _is_array, "f", "an array of JAX")
             one = leaves[0] if len(leaves) == 1 else jax.numpy.concatenate([a.ravel() for a in leaves])
             returned.add(str(one.dtype))
             return one
 
         def value(x: Any) -> Any:
-            return np.array(outputs(tree(x)))
+            return widened(np.array(outputs(tree(x))))
 
         def pullback(x: Any, cotangent: Any) -> Any:
             out, vjp = jax.vjp(outputs, tree(x))
@@ -99,7 +110,7 @@ def check_function(
             return jax.tree.map(np.conj, untree(product))
 
         def pushforward(x: Any, tangent: Any) -> Any:
-            return np.array(jax.jvp(outputs, (tree(x),), (tree(tangent),))[1])
+            return widened(np.array(jax.jvp(outputs, (tree(x),), (tree(tangent),))[1]))
 
         call = "gradcheck.interop.jax.check_function(f, x" + (", mode='forward'" if mode == "forward" else "")
         if mode == "forward":
@@ -107,6 +118,10 @@ def check_function(
         else:
             report = judge(value, pullback, point, call, options)
         return noted(report, _about_precision(arrays, returned))
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
 
 
 def _x64(wanted: bool) -> Any:

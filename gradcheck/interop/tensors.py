@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.interop.adapter import optional
+from gradcheck.interop.adapter import leaves_of, optional
 
 torch = optional("torch")
 
@@ -40,17 +40,24 @@ def like(other: Tensor, values: Tensor) -> Tensor:
     return empty.copy_(values)
 
 
-def joined(out: Any) -> Tensor:
-    """One tensor: of several the entries one after another."""
-    return torch.cat([t.reshape(-1) for t in out]) if isinstance(out, tuple | list) else out
+def joined(out: Any, function: str) -> Tensor:
+    """What a function of this name returned as one tensor: of several the entries one after another."""
+    leaves = leaves_of(
+        out, lambda part: isinstance(part, torch.Tensor), function, "a tensor (no number of .item())"
+    )
+    return leaves[0] if len(leaves) == 1 else torch.cat([t.reshape(-1) for t in leaves])
 
 
 def array_of(t: Tensor) -> Any:
     """A copy: what f returns may be its own argument. Lazy conjugates and negatives are carried out."""
-    return np.array(t.detach().cpu().resolve_conj().resolve_neg().numpy())
+    own = t.detach().cpu().resolve_conj().resolve_neg()
+    # NumPy has no bfloat16: float32 holds each of them.
+    return np.array((own.float() if t.dtype == torch.bfloat16 else own).numpy())
 
 
 def write_back(arrays: list[Any], passed: list[Tensor]) -> None:
     """Let the check see what f wrote into its arguments."""
     for array, t in zip(arrays, passed, strict=True):
-        array[...] = t.detach().cpu().numpy()
+        # What the cast alone has changed is nothing that f wrote.
+        if t.dtype != torch.bfloat16 or not torch.equal(torch.as_tensor(array).to(t), t):
+            array[...] = array_of(t)

@@ -16,7 +16,7 @@ torch = optional("torch")
 
 __all__ = ["check_function", "check_module"]
 
-# From arrays to what f returned, the leaves to differentiate by, and the tensors that f could write into.
+# From arrays to what f returned as one tensor, the leaves to differentiate by, and the tensors that f could write into.
 Run = Callable[[list[Any]], tuple[Any, list[Tensor], list[Tensor]]]
 
 
@@ -28,8 +28,8 @@ def check_function(
     Parameters
     ----------
     f : callable
-        f(x, *args) -> a tensor, or a tuple of them. One real number is judged by `gradcheck.check_gradient`, more by
-        `gradcheck.check_vjp`.
+        f(x, *args) -> a tensor, or a tuple, list or dict of them, nested too, in which None is left out. One real
+        number is judged by `gradcheck.check_gradient`, more by `gradcheck.check_vjp`.
     x : Tensor, or a tuple, list or dict of them
         A floating-point or complex tensor; or a tuple or list of tensors, for f(*x, *args), as
         `torch.autograd.gradcheck` takes them; or a dict, for f(*args, **x). Never modified. f gets copies with the
@@ -50,7 +50,7 @@ def check_function(
     Raises
     ------
     TypeError
-        For an x that holds something else, or numbers that cannot be differentiated by.
+        For an x that holds something else, or numbers that cannot be differentiated by; and where f returns no tensor.
     ValueError
         For a tensor of x that overlaps itself in memory.
     TypeError, ValueError
@@ -72,9 +72,10 @@ def check_function(
         # Not the leaves themselves: f may write into what it gets, and that is seen; and their strides are x's.
         passed = [like(t, leaf) for leaf, t in zip(leaves, given, strict=True)]
         by_name = dict(zip(named, passed, strict=True)) if isinstance(x, dict) else {}
-        return f(*([] if by_name else passed), *constants, **by_name), leaves, passed
+        return joined(f(*([] if by_name else passed), *constants, **by_name), "f"), leaves, passed
 
-    point = [t.cpu().numpy() for t in given]
+    # Views, where NumPy has such numbers: one that overlaps itself is to be seen.
+    point = [array_of(t) if t.dtype == torch.bfloat16 else t.cpu().numpy() for t in given]
     tree = dict(zip(named, point, strict=True)) if isinstance(x, dict) else point[0] if single else point
     return _judge(run, tree, "check_function(f, x", double, options)
 
@@ -139,7 +140,7 @@ def check_module(
         with torch.no_grad():
             for leaf, array in zip(leaves, arrays, strict=True):
                 leaf.copy_(torch.as_tensor(array))
-        out = loss(mine, *constants)
+        out = joined(loss(mine, *constants), "loss")
         now = dict(mine.named_buffers())
         changed.update({name: None for name, b in buffers.items() if not torch.equal(now[name], b)})
         return out, leaves, leaves
@@ -156,11 +157,11 @@ def _judge(run: Run, point: Any, call: str, double: bool, options: Given) -> Rep
     def value(x: Any) -> Any:
         out, _, passed = run(parameters.arrays(x))
         write_back(parameters.arrays(x), passed)
-        return array_of(joined(out))
+        return array_of(out)
 
     def pullback(x: Any, cotangent: Any) -> Any:
         out, leaves, passed = run(parameters.arrays(x))
-        out, before = joined(out), [t.detach().clone() for t in passed]
+        before = [t.detach().clone() for t in passed]
         u = torch.as_tensor(cotangent, dtype=out.dtype, device=out.device)
         grads = [None] * len(leaves)
         if out.requires_grad:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from functools import cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 DOUBLE = np.dtype(np.float64)
+# Of the numbers of other packages: bfloat16, float8.
+UNKNOWN = "numbers, which are none of NumPy's own: pass them as float32, which holds each of them"
 
 
 @cache
@@ -50,7 +54,8 @@ class ForeignArrayError(TypeError):
 def as_array(value: Any) -> NDArray[Any]:
     """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        return array if array.dtype != object else _floats(array)
     except Exception as error:  # torch raises a RuntimeError for a tensor with a history
         kind = kind_of(value)
         if "." not in kind:
@@ -59,6 +64,19 @@ def as_array(value: Any) -> NDArray[Any]:
         if kind.startswith("torch."):
             text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
         raise ForeignArrayError(text) from None
+
+
+def _floats(array: NDArray[Any]) -> NDArray[Any]:
+    """Fractions, decimals and mpmath's numbers as float64; an array of other objects as it is."""
+    real = array.size > 0 and all(isinstance(value, Real | Decimal) for value in array.flat)
+    return array.astype(np.float64) if real else array
+
+
+def widened(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of numbers of another package, bfloat16 and float8, as float32, which holds each; else itself."""
+    if array.dtype.kind == "V" and array.dtype.names is None and np.can_cast(array.dtype, np.float32):
+        return array.astype(np.float32)
+    return array
 
 
 def leaf_array(x: Any, name: str) -> NDArray[Any]:
@@ -72,8 +90,12 @@ def leaf_array(x: Any, name: str) -> NDArray[Any]:
     if x is None:
         raise TypeError(f"{name} is None; real or complex numbers are needed")
     if array.dtype.kind not in "fciub":
-        kind = type(x).__name__
-        raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")
+        needed = (
+            UNKNOWN
+            if widened(array) is not array
+            else f"({type(x).__name__}); real or complex numbers are needed"
+        )
+        raise TypeError(f"{name} holds {array.dtype} {needed}")
     return array
 
 

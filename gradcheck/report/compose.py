@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_array, undecided_entries
-from gradcheck.diagnosis.untold import untold
+from gradcheck.diagnosis.untold import solver_left, untold
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
@@ -147,6 +147,8 @@ def _notes(
         notes.append(f"the worst {LISTED:,} wrong entries are listed")
     if outcome is Outcome.PASS:
         notes += untold(parameters, evidence, arrays, given)
+    elif outcome is Outcome.FAIL:
+        notes += solver_left(evidence, causes, given.tolerance)
     return notes
 
 

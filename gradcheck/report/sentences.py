@@ -34,7 +34,6 @@ MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
 SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
-    Kind.ZERO: "analytic is 0 in {where}, numerical is not: a term is missing",
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
     Kind.SIGN: "analytic = -numerical in {where}: the sign",
     Kind.PERMUTED: "{name} is permuted: {c.order} fits",
@@ -281,11 +280,18 @@ def _other_axis(c: Cause) -> str:
     return f"{sides}, in {place_words(c.place)}: the mean taken off along another axis?"
 
 
-def _unused(c: Cause) -> str:
+def _zero(c: Cause) -> str:
+    """One side is 0, the other is not; in how many entries, where those are few of the place."""
+    few = "" if c.span is None else f", in {c.span[0]:,.0f} of the {c.span[1]:,.0f} entries known there"
+    if c.kind is Kind.ZERO:
+        return f"analytic is 0 in {place_words(c.place)}, numerical is not{few}: a term is missing"
     why = "f does not use them there (a mask, a clip)?"
+    if c.kind is Kind.STATIONARY:
+        why = "f moves beside x, its slope there is 0 (a minimum, a saddle?)"
+        why = "f has no slope there (a minimum, a mask?)" if c.lacking else why
     if c.origin:
         why = f"those with {c.origin}; a clamp that is not differentiated?"
-    return f"numerical is 0 in {place_words(c.place)}, analytic is not: {why}"
+    return f"numerical is 0 in {place_words(c.place)}, analytic is not{few}: {why}"
 
 
 def _multiple(c: Cause) -> str:
@@ -333,7 +339,7 @@ TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
     Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
     Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
-    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.UNUSED: _unused,
+    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,
-    Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between,
+    Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between, Kind.STATIONARY: _zero,
 }  # fmt: skip

@@ -211,6 +211,9 @@ def _limit(u: Undecided) -> str:
     if u.ended is not Ended.NOTHING:
         return str(u.ended.value)
     if u.limit is Limit.NONE:
+        if u.reached < 1.0:  # it is known, and finer than that was asked for
+            asked = f"its error bar of {number(u.bar, 2)} is wider than resolution allows"
+            return asked if u.count else "the error bars show no more"
         what = "its derivative" if u.count else f"its {u.noun}"
         return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
     coarse = bool(u.advice) and u.advice[0].remedy in (Remedy.FLOAT64, Remedy.DIGITS)

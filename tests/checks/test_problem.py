@@ -320,3 +320,13 @@ def test_the_call_that_repeats_a_problem_can_be_read(options: dict[str, Any]):
     call = ast.parse(report.call, mode="eval").body
     assert isinstance(call, ast.Call)
     assert [keyword.arg for keyword in call.keywords] == ["jac", *sorted(options, reverse=True), "rng"]
+
+
+def test_a_constraint_without_a_type_is_refused_as_scipy_does():
+    """SciPy raises KeyError; with a type its derivative is judged."""
+    x = np.array([0.3, 1.2])
+    constraint = {"fun": lambda x: x[0] * x[1], "jac": lambda x: np.array([x[1], x[0]])}
+
+    with pytest.raises(ValueError, match=r"constraints\[0\]\['type'\] must be 'eq' or 'ineq', not None"):
+        check_problem(lambda x: x @ x, x, constraints=constraint)
+    assert check_problem(lambda x: x @ x, x, constraints={"type": "eq"} | constraint).outcome == "PASS"

@@ -329,3 +329,47 @@ def test_a_network_of_rectifiers_in_single_precision_is_decided_in_float64(seed)
     assert single.undecided is not None
     assert single.undecided.advice[0].remedy is Remedy.FLOAT64
     assert check_gradient(*network(np.float64)).outcome is Outcome.PASS
+
+
+def test_a_derivative_that_is_known_is_not_called_0():
+    """resolution=1e-12 asks for more than differences show: 1.16 +- 1e-10 is not 0 within its bar."""
+    x = np.array([0.3, 1.2, -0.7, 2.1, 0.9])
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.sin(x) * np.exp(x / 3)))
+
+    grad = np.exp(x / 3) * (np.cos(x) + np.sin(x) / 3)
+    report = check_gradient(f, grad, x, resolution=1e-12)
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "x[0] for one: its error bar of" in report.reason
+    assert "is wider than resolution allows; what f shows agrees with the gradient" in report.reason
+    assert "is 0 within" not in report.reason
+    wrong = check_gradient(f, 1.001 * grad, x, resolution=1e-12)
+    assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("x", [np.array([0.3, 0.7, 2.1, 5.0]), np.linspace(0.2, 4.0, 60)])
+def test_small_errors_that_nothing_explains_may_be_what_a_solver_leaves(x: np.ndarray):
+    """Heron's root after three steps, which does not jump, and the root's derivative; what is larger is none."""
+    weights = np.cos(np.arange(x.size)) + 2.0
+
+    def heron(steps: int) -> Any:
+        def f(x: np.ndarray) -> float:
+            root = 1.0 + 0.0 * x
+            for _ in range(steps):
+                root = (root + x / root) / 2.0
+            return float(weights @ root)
+
+        return f
+
+    grad, left = weights * 0.5 / np.sqrt(x), "a solver or an iteration ends early looks so, too"
+    early = check_gradient(heron(3), grad, x)
+    assert early.outcome is Outcome.FAIL
+    assert any(left in note for note in early.notes)
+
+    assert check_gradient(heron(12), grad, x).outcome is Outcome.PASS
+    for wrong in (2.0 * grad, grad + 0.2 * np.sin(np.arange(x.size) ** 2)):
+        report = check_gradient(heron(12), wrong, x)
+        assert report.outcome is Outcome.FAIL
+        assert not any(left in note for note in report.notes)

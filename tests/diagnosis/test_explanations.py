@@ -41,10 +41,11 @@ def diagnosis_of(
     bar: float = BAR,
     grad: Any = None,
     curvature: float = 0.0,
+    chord: float = 0.0,
 ) -> tuple[Cause, ...]:
     """Diagnose `wrong`, where the numerical gradient is `right` within its bars.
 
-    only : the flat indices that are tested. curvature : what the estimates say of f. rtol, bar : tau and E.
+    only : the flat indices that are tested. curvature, chord : what the estimates say of f. rtol, bar : tau and E.
     """
     parameters, flat = Parameters.of(right if x is None else x)
     flat = (
@@ -59,6 +60,7 @@ def diagnosis_of(
         "error": np.full(at.size, bar),
         "step": np.full(at.size, 1e-3),
         "curvature": np.full(at.size, curvature),
+        "chord": np.full(at.size, chord),
         "limit": np.full(at.size, Limit.NONE, object),
         "nfev": 0,
     }
@@ -352,6 +354,12 @@ EXAMPLES = {
         changed(M, (2, slice(None)), 0.0),
         M,
         "numerical is 0 in row 2 of x, analytic is not: f does not use them there (a mask, a clip)?",
+    ),
+    "stationary": Example(
+        changed(M, (2, slice(None)), 0.0),
+        M,
+        "numerical is 0 in row 2 of x, analytic is not: f moves beside x, its slope there is 0 (a minimum, a saddle?)",
+        options={"chord": 1e-3},
     ),
     "assigned": Example(
         V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradcheck import check_gradient, check_jacobian
 from gradcheck.function.lines import Axes, Rays
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.parameters.tree import Parameters
@@ -257,3 +260,21 @@ def test_an_interruption_keeps_the_values_that_were_made_where_that_is_asked_for
         made = len(calls)
         assert math.isnan(objective.probe(x.copy()))
         assert len(calls) == made
+
+
+@pytest.mark.parametrize("number", [Fraction, Decimal])
+def test_fractions_and_decimals_are_real_numbers(number):
+    """f, its derivative or both may hold them; what is none is still refused."""
+    x = np.array([0.25, 1.5, -0.75])
+
+    def f(x):
+        return sum((number(float(v)) ** 2 for v in x), number(0))
+
+    for c, outcome in ((2, "PASS"), (3, "FAIL")):
+        grad = [c * number(float(v)) for v in x]
+        assert check_gradient(f, c * x, x).outcome == outcome
+        assert check_gradient(lambda x: float(x @ x), grad, x).outcome == outcome
+        squares = check_jacobian(lambda x: [number(float(v)) ** 2 for v in x], c * np.diag(x), x)
+        assert squares.outcome == outcome
+    assert "it returned '1'" in check_gradient(lambda x: "1", 2 * x, x).reason
+    assert "it returned None" in check_gradient(lambda x: None, 2 * x, x).reason

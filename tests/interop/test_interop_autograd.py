@@ -153,3 +153,28 @@ def test_what_a_rule_raises_is_its_own():
     extend.defvjp(primitive, rule)
     with pytest.raises(ValueError, match="not written yet"):
         interop.check_function(primitive, X)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "entries"),
+    [
+        (lambda y: [anp.sin(y), anp.cos(y)], 18),
+        (lambda y: (y, anp.sum(y)), 12),
+        (lambda y: {"a": y, "b": (anp.exp(y), 3.0)}, 21),
+        (lambda y: [y[0] * y[1], y[2]], 6),
+    ],
+)
+def test_outputs_may_be_a_tree(outputs, entries):
+    """A list of arrays was judged by half of its derivative: a right rule failed."""
+    right = interop.check_function(lambda x: outputs(cube(3.0)(x)), X)
+    assert right.outcome is Outcome.PASS
+    assert f"all {entries} entries" in right.reason
+    assert interop.check_function(lambda x: outputs(cube(2.0)(x)), X).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("returned", "said"), [(None, "None"), ("1", "str"), ([], "a list without any")])
+def test_outputs_that_are_no_numbers_are_refused_by_name(returned, said):
+    """A forgotten return."""
+    allowed = "f must return a number or an array, or a tuple, list or dict of them"
+    with pytest.raises(TypeError, match=f"^{allowed}; it returned {said}$"):
+        interop.check_function(lambda x: returned, X)

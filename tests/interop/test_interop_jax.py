@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from gradcheck import Outcome
+from gradcheck import Outcome, check_adjoint, check_gradient
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
 interop = pytest.importorskip("gradcheck.interop.jax")
@@ -147,3 +147,57 @@ def test_a_rule_that_ignores_what_comes_in_fails_in_words(x64):
         report = interop.check_function(f, X, x64=x64)
         assert report.outcome is Outcome.FAIL
         assert "the incoming gradient is not multiplied in" in " ".join((report.reason, *report.notes))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "returned"),
+    [
+        (lambda y: None, "None"),
+        (lambda y: (None,), "a tuple without any"),
+        (lambda y: (y, 3.0), "float among others"),
+    ],
+)
+def test_outputs_that_are_no_arrays_are_refused_by_name(outputs, returned):
+    """A forgotten return, and a number of Python."""
+    said = rf"f must return an array of JAX, or a tuple, list or dict of them; it returned {returned}$"
+    with pytest.raises(TypeError, match=said):
+        interop.check_function(lambda x: outputs(jnp.sin(x)), np.ones(3))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_judged_in_it(dtype):
+    """f gets x in its own dtype, which NumPy may not have."""
+    seen = set()
+
+    def f(rule):
+        def of(x):
+            seen.add(x.dtype)
+            return jnp.sum(rule(x))
+
+        return of
+
+    for x64, last in ((False, dtype), (True, np.float64)):
+        right = interop.check_function(f(custom_vjp(3.0)), jnp.asarray(X, dtype), x64=x64)
+        assert right.outcome is Outcome.PASS
+        wrong = interop.check_function(f(custom_vjp(6.0)), jnp.asarray(X, dtype), x64=x64)
+        assert wrong.outcome is Outcome.FAIL
+        assert np.dtype(last) in seen
+    forward = interop.check_function(custom_jvp(3.0), jnp.asarray(X, dtype), x64=False, mode="forward")
+    assert forward.outcome is not Outcome.FAIL
+
+
+def test_numbers_that_numpy_has_not_are_called_by_their_name():
+    """bfloat16 holds real numbers: they are to be passed as float32. As values of f they are read so."""
+    few = np.asarray(jnp.asarray(X, jnp.bfloat16))
+
+    with pytest.raises(
+        TypeError, match="x holds bfloat16 numbers, which are none of NumPy's own: pass them as float32"
+    ):
+        check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, few)
+    with pytest.raises(TypeError, match="none of NumPy's own"):
+        check_adjoint(lambda x: 2 * x, lambda y: 2 * y, few)
+    for c, outcome in ((2, Outcome.PASS), (6, Outcome.FAIL)):
+        assert (
+            check_gradient(lambda x: np.sum(x**2).astype(few.dtype), lambda x, c=c: c * x, 1.0 * X).outcome
+            is outcome
+        )

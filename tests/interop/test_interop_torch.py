@@ -547,3 +547,101 @@ def test_complex_cotangents_that_are_not_contiguous_are_part_of_the_check():
     report = interop.check_function(Square.apply, z)
     assert report.outcome is Outcome.FAIL
     assert "vjp reads its cotangent with other strides than it has" in report.reason
+
+
+class Trees(torch.autograd.Function):
+    """x**2 with the rule c x."""
+
+    @staticmethod
+    def forward(ctx, x, c):
+        ctx.save_for_backward(x)
+        ctx.c = c
+        return x * x
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return ctx.c * ctx.saved_tensors[0] * cotangent, None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "entries"),
+    [
+        (lambda y: {"logits": y, "loss": y.sum()}, 12),
+        (lambda y: (y, None), 9),
+        (lambda y: [y.sin(), (y.cos(), {"more": y.exp()})], 27),
+    ],
+)
+def test_outputs_may_be_a_tree(outputs, entries):
+    """A dict of tensors, None among them, a nested tuple: a right rule passes, a wrong one fails."""
+    x = torch.tensor([0.3, 1.2, -0.7])
+
+    right = interop.check_function(lambda x: outputs(Trees.apply(x, 2.0)), x)
+    assert right.outcome is Outcome.PASS
+    assert f"all {entries} entries" in right.reason
+    assert interop.check_function(lambda x: outputs(Trees.apply(x, 3.0)), x).outcome is Outcome.FAIL
+    loss = interop.check_function(lambda x: {"loss": Trees.apply(x, 2.0).sum()}, x)
+    assert loss.outcome is Outcome.PASS
+    assert "all 3 entries" in loss.reason
+
+
+@pytest.mark.parametrize(
+    ("outputs", "returned"),
+    [
+        (lambda y: None, "None"),
+        (lambda y: y.sum().item(), "float"),
+        (lambda y: (y, 3.0), "float among others"),
+        (lambda y: {}, "a dict without any"),
+        (lambda y: y.detach().numpy(), "ndarray"),
+    ],
+)
+def test_outputs_that_are_no_tensors_are_refused_by_name(outputs, returned):
+    """Of f and of a loss."""
+    allowed = r"must return a tensor \(no number of .item\(\)\), or a tuple, list or dict of them"
+    said = f"{allowed}; it returned {returned}$"
+    with pytest.raises(TypeError, match="^f " + said):
+        interop.check_function(lambda x: outputs(x.sin()), torch.ones(3))
+    with pytest.raises(TypeError, match="^loss " + said):
+        interop.check_module(torch.nn.Linear(2, 1), lambda m: outputs(m(torch.ones(2).double())))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("outputs", [lambda y: y, lambda y: y.sum()])
+def test_kernels_of_half_precision_are_judged_in_it(dtype, outputs):
+    """Those that take bfloat16 alone raised a bare TypeError; NumPy has no such numbers, float32 holds each."""
+    torch.manual_seed(0)
+    x = torch.randn(5).to(dtype)
+
+    right = interop.check_function(lambda x: outputs(Trees.apply(x, 2.0)), x, double=False)
+    assert right.outcome is Outcome.PASS
+    assert (
+        interop.check_function(lambda x: outputs(Trees.apply(x, 4.0)), x, double=False).outcome
+        is Outcome.FAIL
+    )
+
+
+@pytest.mark.parametrize("size", [1, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_bfloat16_x_beside_a_loss_in_float32_fails_no_right_rule(size):
+    """What the cast of x takes off is noise of f, and nothing that f writes into x."""
+    torch.manual_seed(size)
+    x = torch.randn(size).to(torch.bfloat16)
+
+    def loss(c):
+        return interop.check_function(lambda x: Trees.apply(x, c).float().sum(), x, double=False)
+
+    assert loss(2.0).outcome is not Outcome.FAIL
+    assert "changed" not in str(loss(2.0))
+    assert loss(4.0).outcome is not Outcome.PASS
+    written = interop.check_function(lambda x: x.mul_(2.0).float().sum(), x, double=False)
+    assert "change" in str(written)
+
+
+@pytest.mark.slow
+def test_a_module_of_bfloat16_is_judged():
+    """Its parameters stay as they are."""
+    torch.manual_seed(0)
+    module, data = torch.nn.Linear(3, 1).bfloat16(), torch.randn(4, 3).bfloat16()
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    report = interop.check_module(module, lambda m, x: m(x).square().mean(), args=(data,), double=False)
+    assert report.outcome is Outcome.PASS
+    assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
