@@ -307,7 +307,7 @@ def stand_out(joint: Joint) -> bool:
     if not joint.directions:
         return False
     last, open_ = joint.directions[-1], ~joint.certified
-    small = 3.0 * last.error <= TELLS * np.maximum(last.off, last.allowed)
+    small = np.isfinite(last.off) & (3.0 * last.error <= TELLS * np.maximum(last.off, last.allowed))
     return bool(small[open_].all() and last.off[open_].any())
 
 

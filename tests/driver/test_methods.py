@@ -440,7 +440,7 @@ def test_where_nothing_can_be_measured_the_check_ends(method: Any):
 
 
 def lasso(n: int, factor: float = 1.0, mistakes: Any = ()) -> Any:
-    """A check of |A w - b|^2 / 2 + 5 |w|_1 most of w 0; the penalty is claimed so many times, and some entries are off."""
+    """A check of |A w - b|^2 / 2 + 5 |w|_1, most of w 0; the penalty counts so many times, and some entries are off."""
     rng = np.random.default_rng(0)
     A, b = rng.normal(size=(2 * n, n)) / n**0.5, rng.normal(size=2 * n)
     w = rng.normal(size=n) * (rng.random(n) < 0.3)
