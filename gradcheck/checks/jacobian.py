@@ -171,7 +171,10 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
     analytic = looked.analytic if looked is not None else None
     named = (looked.names if looked is not None else None) or known.objective.parameters
     steps = None if known.setting is None else known.setting.first_steps
-    given = Circumstances(known.tolerance, options.budgeted, noun, known.coarse, steps, analytic=analytic)
+    given = Circumstances(
+        known.tolerance, options.budgeted, noun, known.coarse, steps,
+        analytic=analytic, subgradient=options.subgradient,
+    )  # fmt: skip
     return compose(
         named, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
         seconds=time.perf_counter() - started, seed=options.rng, causes=known.causes,

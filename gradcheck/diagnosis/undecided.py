@@ -38,6 +38,7 @@ class Circumstances:
     coarse : what is of a coarser type than float64, `f` or the `derivative` alone; "" where f's digits alone are few.
     steps : (n,) the first steps from x, None where no entry was measured from near. some : whether entries were left
     out on purpose, and not for want of room. analytic : the whole derivative under test, where it is one vector.
+    subgradient : whether what lies between the slopes of a kink is accepted.
     """
 
     tolerance: Tolerance
@@ -47,6 +48,7 @@ class Circumstances:
     steps: Flat | None = None
     some: bool = False
     analytic: Flat | None = None
+    subgradient: bool = False
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:
@@ -155,6 +157,9 @@ def _advice(
         Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
     own = [Advice(remedy) for remedy in remedies]
+    if limit is Limit.KINK and given.subgradient:
+        # What it would accept is told of an entry by itself alone.
+        own = [*options, Advice(Remedy.OFF_KINK)]
     mine = own
     if limit in SIZED:
         mine = options + own if sized else own + options

@@ -14,6 +14,7 @@ from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.evidence.hidden_kinks import open_between_kinks
+from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
@@ -90,7 +91,10 @@ def _gather(known: Known, bar: Progress) -> None:
             if method.run(known) or known.final:
                 break
     if known.evidence is not None and known.setting is not None:
-        entries = open_between_kinks(known.setting, known.evidence.entries)
+        # However they were found, what each entry may be all of them together may not.
+        entries, outside = along_directions(known.setting, known.evidence.entries, known.options.rng)
+        known.about += outside
+        entries = open_between_kinks(known.setting, entries)
         if entries is not known.evidence.entries:
             known.evidence = replace(known.evidence, entries=entries)
     known.findings += known.about

@@ -32,12 +32,16 @@ from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
 
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
 JOINT_FROM = 5
 # So many entries beside bounds take more by themselves than directions that go inwards.
 INWARDS_FROM = 20
+# At a kink directions tell nothing, and of an entry its slopes on both sides do: for a caller that accepts what lies
+# between these, up to so many are measured one by one, some 35 evaluations each.
+SIDED = 1000
 # Of up to so many entries each takes its own step in noise and beside kinks for what directions take that do not tell.
 ONE_BY_ONE = 40
 
@@ -182,8 +186,14 @@ def _settled_by(known: Known, evidence: Evidence) -> bool:
 def _cost_of_every_entry(known: Known) -> int | None:
     """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
     n = known.x.size
-    affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
+    sided = known.options.subgradient and known.evidence is not None and _at_a_kink(known.evidence)
+    affordable = n <= (SIDED if sided else GROUPS_UP_TO) and known.objective.affords(POINTS * n)
     return POINTS * n if known.evidence is None or affordable else None
+
+
+def _at_a_kink(evidence: Evidence) -> bool:
+    """Whether a kink is what keeps directions from telling of some array."""
+    return any(array.limit is Limit.KINK for array in evidence.arrays)
 
 
 def _every_entry(known: Known) -> bool:

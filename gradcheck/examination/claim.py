@@ -155,7 +155,9 @@ class Claim:
         for k, part in enumerate(self.judged):
             bar = 3.0 * np.where(np.isfinite(part.estimate.error), part.estimate.error, 0.0)
             crude = np.abs(part.analytic - part.estimate.value) + bar > 2.0 * (part.judgement.allowed - bar)
-            open_ = np.isin(part.coordinates, entries) & part.judgement.verified & crude
+            # A value between the slopes of a kink is cleared by these, and what directions show there by the kink.
+            told = part.judgement.verified & ~part.judgement.subgradient
+            open_ = np.isin(part.coordinates, entries) & told & crude
             disputed |= bool(open_.any())
             self.judged[k] = part.left_open(open_, Limit.DISPUTED if self.exact else Limit.NOISE)
         return disputed

@@ -118,7 +118,7 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
             claim.problem, scaling, claim.rng, next(claim.shares),
             exact=claim.exact, probed=claim.problem.level, tolerant=tolerant, before=test,
         )  # fmt: skip
-        joint = test.run()
+        joint, claim.begun = test.run(), None
         claim.exact = test.exact and test.first is not None
         if not (joint.certified | joint.wrong)[0] and test.standing_out(joint)[0]:
             assert test.first is not None
@@ -130,7 +130,9 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
             leave_the_rest(claim)
         again = found.tolerated and not (found.explains or tolerant)
         tolerant |= found.tolerated
-        if not again and (found.dense or found.spent or not (found.tolerated or claim.wrong_in(block))):
+        # A factor within the tolerance is nothing wrong, and yet the claim is another without it.
+        helps = found.tolerated or claim.begun is not None or claim.wrong_in(block)
+        if not again and (found.dense or found.spent or not helps):
             break
     assert test is not None
     if not (joint.certified[0] or claim.wrong_in(block)):

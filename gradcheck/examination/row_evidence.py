@@ -9,17 +9,20 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
+from gradcheck.function.coloring import group_columns
 from gradcheck.function.lines import Family, Rays
-from gradcheck.function.matrix import Matrix, Product
+from gradcheck.function.matrix import Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.places import Judge, Places
 from gradcheck.joint.repairs import entries
 from gradcheck.numerics.differences import Wanted
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, within
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
@@ -36,6 +39,14 @@ MADE_UP = 0.9
 AGAIN = 6
 # So many rows are not off by the same part by chance.
 SHARING = 3
+# A residual whose bar is this part of it tells what it is a part of.
+TELLS = 0.1
+# Where rows may have something in common up to so many groups of a pattern are moved each by itself, which tells and
+# counts all that it stores. A group takes two stencils where it is wrong; and what they need beside them, in such
+# pairs: the noise, and directions.
+GROUPS, AROUND = 20, 4
+# Columns that are judged one by one where all may be wrong.
+FILLED = 150
 # Columns of a row that is wrong throughout that are judged; so many of them tell whether it seems to be.
 SAMPLES, TELLING = 6, 2
 # Columns that a product is asked for, to see in which its rows are not 0.
@@ -143,16 +154,20 @@ def largest_columns(
 
 
 def mended(problem: Problem, judged: Sequence[Entries], alpha: Flat | None = None) -> Matrix:
-    """The matrix with what was measured in the place of what is wrong, and rows (m,) without a part alpha, if not 0."""
+    """The matrix with what was measured in the place of what is off, and rows (m,) without a part alpha, if not 0.
+
+    By less than the tolerance, too, where that is told: what is accepted of many adds up along a direction.
+    """
     matrix = problem.matrix
     alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
     if judged:
         known = latest(concatenate(judged))  # one that was judged twice is mended once
         rows, columns = problem.places(known.coordinates)
-        wrong = known.judgement.wrong & (alpha[rows] == 0)
-        off = (known.estimate.value - known.analytic)[wrong]
-        change = scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
+        off = known.estimate.value - known.analytic
+        told = known.judgement.verified & (3.0 * known.estimate.error <= TELLS * np.abs(off))
+        mend = (known.judgement.wrong | told) & (alpha[rows] == 0)
+        change = scipy.sparse.csr_array((off[mend], (rows[mend], columns[mend])), matrix.shape)
     return matrix.mended(1.0 - alpha, change)
 
 
@@ -195,9 +210,12 @@ def claimed_in_rows(block: Block, matrix: Matrix, span: tuple[int, int], filled:
     return Region(block, box, True, None if claimed == box.size else claimed)
 
 
-def rows_evidence(problem: Problem, block: Block, joint: Joint, confidence: float) -> ArrayEvidence:
-    """What directions certify of the rows of a matrix; block : all of it."""
+def rows_evidence(
+    problem: Problem, block: Block, joint: Joint, confidence: float, divided_by: str = ""
+) -> ArrayEvidence:
+    """What directions certify of the rows of a matrix. block : all of it. divided_by : what was taken out of them."""
     name = f"each row of {block.name}" if problem.f_x.size > 1 else block.name
+    name = f"{name} / {divided_by}" if divided_by else name
     certificate = Certificate(name, joint.worst, joint.worst, confidence, len(joint.directions))
     return ArrayEvidence(block, tuple(_residuals(problem, joint)), certificate, LEAST)
 
@@ -284,7 +302,73 @@ def absent_rows(
     return np.asarray(empty & (2 * wrong > SAMPLES))
 
 
+def stand_out(joint: Joint) -> bool:
+    """Whether no bar is what keeps rows from being certified along the last direction, but what they are off by."""
+    if not joint.directions:
+        return False
+    last, open_ = joint.directions[-1], ~joint.certified
+    small = np.isfinite(last.off) & (3.0 * last.error <= TELLS * np.maximum(last.off, last.allowed))
+    return bool(small[open_].all() and last.off[open_].any())
+
+
 def tolerated(test: JointTest, direction: Direction) -> Mask:
     """(m,) rows in which independent errors within the tolerance explain what a direction finds."""
     bar = 3.0 * direction.error + test.along.spread(direction.tangent)
     return np.asarray(direction.off <= bar)
+
+
+def explained(test: JointTest, joint: Joint, rows: Mask) -> bool:
+    """Whether that explains what the last direction finds in some rows (m,)."""
+    return bool(tolerated(test, joint.directions[-1])[rows].all())
+
+
+def seen_of_the_rest(
+    problem: Problem, joint: Joint, judged: Sequence[Entries]
+) -> tuple[Values, Values, Index, int] | None:
+    """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
+
+    It told which one of n columns to mend in some rows, whose entries there are known by themselves.
+    """
+    if len(joint.directions) > 1 or len(judged) != 1:
+        return None
+    (seen,), (alone,) = joint.directions, judged
+    rows, columns = problem.places(alone.coordinates)
+    error = seen.error.copy()
+    error[rows] += alone.estimate.error * np.abs(seen.tangent[columns])
+    return problem.matrix.product(seen.tangent) - seen.residual, error, rows, seen.tangent.size
+
+
+def fill(found: Places, rows: Index, judge: Judge, count: int) -> bool:
+    """Judge the columns between those that are wrong, and those beside them until one is right; not of many.
+
+    judge : the entries of a column in some rows. count : how many columns there are.
+    """
+    low, high = min(found.wrong), max(found.wrong)
+    if high - low >= FILLED:
+        return False
+    for column in sorted(set(range(low, high + 1)) - {*found.wrong, *found.right}):
+        judge(column, rows, None)
+    for beside in (range(low - 1, -1, -1), range(high + 1, count)):
+        for column in beside:
+            if high - low >= FILLED or not judge(column, rows, None).judgement.wrong.any():
+                break
+            low, high = min(low, column), max(high, column)
+    return high - low < FILLED
+
+
+def wrong_columns(block: Block, problem: Problem, judged: Sequence[Entries]) -> Iterator[Region]:
+    """The columns that are wrong in every row, where these are more than a few."""
+    m = problem.f_x.size
+    for part in judged:
+        if part.wrong.size == m > SAMPLES:
+            j = int(problem.places(part.coordinates)[1][0])
+            yield Region(block, Box(((0, m), (j, j + 1))), True)
+
+
+def told_by_groups(setting: Problem, count: int, matrix: Matrix) -> bool:
+    """Whether a pattern has fewer groups of columns than so many wrong rows: these are left to another way."""
+    if not isinstance(matrix, Sparse):
+        return False
+    groups = len(group_columns(matrix.pattern))
+    few = groups < count and groups <= GROUPS
+    return few and setting.objective.affords(2 * POINTS * (groups + AROUND))

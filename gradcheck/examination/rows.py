@@ -18,6 +18,8 @@ from gradcheck.examination.row_evidence import (
     absent_rows,
     between,
     claimed_in_rows,
+    explained,
+    fill,
     largest_columns,
     measured_by_rows,
     mended,
@@ -26,14 +28,18 @@ from gradcheck.examination.row_evidence import (
     rows_evidence,
     run_for_rows,
     scaled_rows,
+    seen_of_the_rest,
     spans,
+    stand_out,
+    told_by_groups,
     tolerated,
     unseen_rows,
+    wrong_columns,
 )
-from gradcheck.examination.silent import BUDGET, FILLED, Alone, missing_columns, moved_alone, silent_entries
+from gradcheck.examination.search import LEFT, SLIGHT
+from gradcheck.examination.silent import BUDGET, Alone, missing_columns, moved_alone, silent_entries
 from gradcheck.examination.zeros import zeros_along_directions
-from gradcheck.function.coloring import group_columns
-from gradcheck.function.matrix import Matrix, Sparse, by_entries
+from gradcheck.function.matrix import Matrix, by_entries
 from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -46,13 +52,11 @@ from gradcheck.parameters.boxes import Box
 from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 
-# Where more than so many rows are wrong they may have something in common; then up to so many groups of a pattern are
-# moved each by itself, which tells and counts all that it stores.
-LONE, GROUPS = 2, 20
-# A group takes two stencils where it is wrong; what groups need beside them, in such pairs: the noise, and directions.
-AROUND = 4
+# Where more than so many rows are wrong they may have something in common.
+LONE = 2
 # Stencils that one column may take, where the first leaves doubts.
 DOUBTS = 3
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
@@ -94,12 +98,15 @@ def examine_rows(
         joint = replace(joint, certified=~joint.wrong, bound=np.zeros(joint.wrong.size))
     count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
-    if not (count or joint.certified.all()) or (count and held):
+    slight = not (count or inwards.any()) and stand_out(joint) and explained(test, joint, ~joint.certified)
+    if not (count or joint.certified.all() or slight) or (count and held):
         return None, None
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
     alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
     rows = _Rows(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
+    if slight:
+        return None, rows.divided() if alone.stays else None
     if alone.stays and not count:
         return None, rows.certificate(inwards)
     forgotten = nothing or alone.moves
@@ -119,6 +126,7 @@ class _Rows:
     """The examination of a matrix by its rows: what is wrong in those in which a joint test found something.
 
     shares : of the chance to be wrong, for each test that comes. judged : entries judged one by one so far.
+    left : what directions showed last that take errors within the tolerance for nothing.
     """
 
     problem: Problem
@@ -132,6 +140,7 @@ class _Rows:
     rng: np.random.Generator
     setting: Problem = field(init=False)
     judged: list[Entries] = field(default_factory=list)
+    left: Joint | None = None
 
     def known(self, rows: Mask) -> Problem | None:
         """What measuring entries takes, by the first direction, where that tells the noise of some rows, or a probe."""
@@ -168,20 +177,59 @@ class _Rows:
             begun = in_random_order(self.test, direction, self.rng)
             other = begun[1]
         else:
-            # Another direction, along which each column moves as far as any.
-            even = self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
-            other = self.test.again(even, exact=direction.exact, precise=count >= SHARING)
+            other = self.test.again(self.even(), exact=direction.exact, precise=count >= SHARING)
         alpha, scaled = scaled_rows(direction, other, joint.wrong, matrix)
-        found = None if scaled[joint.wrong].all() else self.repaired(other)
-        if found is None and isinstance(matrix, Sparse) and self.told_by_groups(count, matrix):
+        found = self.divided(other) if scaled[joint.wrong].all() else self.repaired(other)
+        if found is None and count > LONE and told_by_groups(self.setting, count, matrix):
             return None
+        if (
+            found is None
+            and not scaled.any()
+            and stand_out(joint)
+            and explained(self.test, joint, joint.wrong)
+        ):
+            found = self.within(begun)
         return found or self.located(alpha, scaled, begun)
 
-    def told_by_groups(self, count: int, matrix: Sparse) -> bool:
-        """Whether a pattern has fewer groups of columns than so many wrong rows: these are left to another way."""
-        groups = len(group_columns(matrix.pattern))
-        few = groups < count and groups <= GROUPS and count > LONE
-        return few and self.setting.objective.affords(2 * POINTS * (groups + AROUND))
+    def within(self, begun: tuple[Index, Direction] | None) -> Evidence | None:
+        """That of all rows where errors within the tolerance explain what directions show, or each of few columns."""
+        wrong, ask = self.joint.wrong, (self.judge, between, self.rng)
+        find_places(self.test, self.joint.directions[-1], wrong, *ask, BUDGET, begun=begun, patience=SLIGHT)
+        rest = self.certified(mended(self.problem, self.judged))
+        if rest is not None:
+            return self.found(self.evidence(rest))
+        columns = np.flatnonzero(self.problem.free)
+        if columns.size > LEFT or not self.setting.objective.affords(2 * POINTS * columns.size):
+            return self.bounded()
+        self.judged = []
+        for column in columns.tolist():
+            self.judge(column, np.arange(wrong.size))
+        return self.found(ArrayEvidence(self.block))
+
+    def bounded(self) -> Evidence | None:
+        """What directions bound that errors within the tolerance keep from certifying; None where they do not."""
+        if self.left is None or self.left.wrong.any() or not np.isfinite(self.left.bound).all():
+            return None
+        every = replace(self.left, certified=~self.left.wrong)
+        return self.found(replace(self.evidence(every), limit=Limit.ACCEPTED))
+
+    def even(self) -> Flat:
+        """A tangent along which each column moves as far as any."""
+        return self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
+
+    def divided(self, other: Direction | None = None) -> Evidence | None:
+        """That of all rows, where those that nothing certifies are off by a factor within the tolerance; else None.
+
+        other : another direction than the last one.
+        """
+        direction = self.joint.directions[-1]
+        other = other or self.test.again(self.even(), exact=direction.exact, precise=True)
+        alpha, slight = scaled_rows(direction, other, ~self.joint.certified, self.problem.matrix)
+        slight &= np.abs(alpha) <= self.problem.tolerance.rtol
+        if not slight.any() or (self.joint.wrong & ~slight).any():
+            return None
+        rest = self.certified(mended(self.problem, (), np.where(slight, alpha, 0.0)))
+        return None if rest is None else self.found(self.evidence(rest, "its factor"))
 
     def beside(self, silent: Mask, nothing: bool) -> Evidence | None:
         """The same, and what is wrong in columns (n,) that are claimed to do nothing; nothing : as all of them are."""
@@ -248,6 +296,7 @@ class _Rows:
             test, rest = self._fresh(claim, before, beside)
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
                 _, rest = self._fresh(claim, before, beside, tolerant=True)
+                self.left = rest
             if (rest.certified | beside).all():
                 return rest
             if rest.wrong.any():
@@ -265,26 +314,13 @@ class _Rows:
                 problem, self.test.along.scaling, self.rng, share,
                 exact=exact, fixed=fixed, tolerant=tolerant, before=before,
             )  # fmt: skip
-            seen = None if before is None or tolerant or fixed.any() else self.seen_of_the_rest()
-            if seen is not None:
-                test.count(self.joint.directions[-1], *seen)
+            if before is not None and not (tolerant or fixed.any()):
+                seen = seen_of_the_rest(self.problem, self.joint, self.judged)
+                if seen is not None:
+                    test.count(self.joint.directions[-1], *seen)
             return test
 
         return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact, fixed=beside)
-
-    def seen_of_the_rest(self) -> tuple[Values, Values, Index, int] | None:
-        """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
-
-        It told which one of n columns to mend in some rows, whose entries there are known by themselves.
-        """
-        if len(self.joint.directions) > 1 or len(self.judged) != 1:
-            return None
-        (seen,), (judged,) = self.joint.directions, self.judged
-        rows, columns = self.setting.places(judged.coordinates)
-        error = seen.error.copy()
-        error[rows] += judged.estimate.error * np.abs(seen.tangent[columns])
-        slope = self.problem.matrix.product(seen.tangent) - seen.residual
-        return slope, error, rows, seen.tangent.size
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all.
@@ -307,7 +343,7 @@ class _Rows:
             found = find_places(
                 self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET, begun=begun
             )
-            filled = found.dense and self._fill(found.wrong, np.flatnonzero(rows))
+            filled = found.dense and fill(found, np.flatnonzero(rows), self.judge, problem.x.size)
             left = found.unexplained if found.wrong else rows
             left = left & ~tolerated(self.test, joint.directions[-1])
             if (found.dense or found.spent or left.any()) and not filled:
@@ -323,29 +359,11 @@ class _Rows:
         told = spans(wrong & ~self.wrong_rows if every else wrong)
         regions = [claimed_in_rows(self.block, problem.matrix, span, filled) for span in told]
         regions += [Region(self.block, Box((span, (0, problem.x.size))), True) for span in spans(absent)]
-        regions += self.columns()
-        array = self.evidence(rest)
+        regions += wrong_columns(self.block, problem, self.judged)
+        array = self.evidence(rest, "its factor" if accepted.any() else "")
         if (wrong | absent).all():
             array = replace(array, certificate=None)
-        elif accepted.any() and array.certificate is not None:
-            name = f"{array.certificate.name} / its factor"
-            array = replace(array, certificate=replace(array.certificate, name=name))
         return self.found(array, regions)
-
-    def _fill(self, wrong: list[int], rows: Index) -> bool:
-        """Judge the columns between those that are wrong, and those beside them until one is right; not of many."""
-        known = {int(self.setting.places(part.coordinates)[1][0]) for part in self.judged}
-        low, high = min(wrong), max(wrong)
-        if high - low >= FILLED:
-            return False
-        for column in sorted(set(range(low, high + 1)) - known):
-            self.judge(column, rows)
-        for beside in (range(low - 1, -1, -1), range(high + 1, self.problem.x.size)):
-            for column in beside:
-                if high - low >= FILLED or not self.judge(column, rows).judgement.wrong.any():
-                    break
-                low, high = min(low, column), max(high, column)
-        return high - low < FILLED
 
     def sample(self, rows: Index) -> tuple[bool, float]:
         """A few columns of rows that are wrong throughout, so that the report has numbers; see `largest_columns`."""
@@ -359,25 +377,15 @@ class _Rows:
         judged = latest(concatenate([none_judged(self.problem.x.dtype), *self.judged]))
         return Evidence(judged, (array,), tuple(regions))
 
-    def evidence(self, joint: Joint) -> ArrayEvidence:
-        """What directions certify of a claim."""
-        return rows_evidence(self.problem, self.block, joint, self.confidence)
+    def evidence(self, joint: Joint, divided_by: str = "") -> ArrayEvidence:
+        """What directions certify of a claim; divided_by : as of `rows_evidence`."""
+        return rows_evidence(self.problem, self.block, joint, self.confidence, divided_by)
 
     @property
     def wrong_rows(self) -> Mask:
         """(m,) the rows in which an entry that was judged is wrong."""
-        found = np.zeros(self.joint.wrong.size, bool)
-        for evidence in self.judged:
-            found[self.setting.places(evidence.wrong)[0]] = True
-        return found
-
-    def columns(self) -> Iterator[Region]:
-        """The columns that are wrong in every row, where these are more than a few."""
-        m = self.joint.wrong.size
-        for judged in self.judged:
-            if judged.wrong.size == m > SAMPLES:
-                j = int(self.setting.places(judged.coordinates)[1][0])
-                yield Region(self.block, Box(((0, m), (j, j + 1))), True)
+        wrong = np.concatenate([np.empty(0, np.intp), *(each.wrong for each in self.judged)])
+        return np.isin(np.arange(self.joint.wrong.size), self.problem.places(wrong)[0])
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.examination.row_evidence import between
+from gradcheck.examination.row_evidence import FILLED, between
 from gradcheck.function.matrix import Dense, Sparse, one_row
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import FARTHEST, JointTest
@@ -26,8 +26,8 @@ from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
 # Columns of an array that are looked at first, and of a large one after that; so many that are wrong say that all of
-# it is. One of up to so many columns is looked at column by column.
-SOME, SAMPLED, FILLED = 3, 12, 150
+# it is. One of up to `FILLED` columns is looked at column by column.
+SOME, SAMPLED = 3, 12
 # Arrays that are so much smaller than the others are moved by the scale of these, too.
 SMALL = 0.1
 # Evaluations after which a search for columns of a matrix ends, and other ways name what is wrong.

@@ -23,6 +23,8 @@ POINTS = len(STENCIL)
 KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
+# Noise of the slope hides no kink of so many times that: 6.6 are the bar of a jump, and as much it makes of it.
+HIDDEN = 20.0
 # Where a shorter step has served: between both, as long as that is so much shorter.
 NOT_FAR = 0.7
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
@@ -48,7 +50,7 @@ class _Seen:
 
     bar : of the kept fit. off : outside the domain; beyond : where a shorter step has served. kinked : a jump of the
     slope that matters. noisier, wild, lost : as of `_more_noise`. bent : what bends stands out of the noise.
-    contested : two fits contradict each other.
+    contested : two fits contradict each other. hidden : as noise may hide here a kink that was seen from farther off.
     """
 
     bar: Values
@@ -62,6 +64,7 @@ class _Seen:
     lost: Mask
     bent: Mask
     contested: Mask
+    hidden: Mask
 
     @property
     def unsettled(self) -> Mask:
@@ -234,7 +237,7 @@ class Search:
         self.bent_at[rows[seen.bent]] = np.minimum(self.bent_at, self.step)[rows[seen.bent]]
         factor, widen = self._factors(rows, seen)
         # A kink that the noise would hide at the next step has been followed as far as it can be.
-        hidden = seen.kinked & (6.0 * self.fit.noise / factor > self.fit.kink)
+        hidden = seen.kinked & (6.0 * self.fit.noise / factor > self.fit.kink) | seen.hidden
         resolves = seen.bar <= seen.resolved
         balanced = seen.bent & resolves & (factor > 0.3)
         go = ~(seen.bar <= seen.precise) & (seen.unsettled | widen) & ~hidden & ~balanced
@@ -273,10 +276,11 @@ class Search:
         precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
-        noisier, wild, lost = self._more_noise(rows, off | kinked)
-        bent = (fit.bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
-        contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
-        return _Seen(bar, precise, resolved, off, beyond, kinked, noisier, wild, lost, bent, contested)
+        more = self._more_noise(rows, off | kinked)
+        bent = (fit.bends > 3.0 * fit.noise) & ~more[0] & ~off & ~kinked
+        contested = (self.contested[rows] > 0) & ~off & ~kinked & ~more[0]
+        hidden = self.kinked[rows] & ~(off | kinked) & (HIDDEN * fit.noise > self.kept["kink"][rows])
+        return _Seen(bar, precise, resolved, off, beyond, kinked, *more, bent, contested, hidden)
 
     def _factors(self, rows: Rows, seen: _Seen) -> tuple[Values, Mask]:
         """By what steps change, were they taken, and which of them grow."""
@@ -375,7 +379,7 @@ class Search:
         self.limit[rows] = Limit.NOISE
         self.limit[rows[seen.bent]] = Limit.TRUNCATION
         self.limit[rows[jumping]] = Limit.JUMP
-        self.limit[rows[seen.kinked]] = Limit.KINK
+        self.limit[rows[seen.kinked | seen.hidden]] = Limit.KINK
         self.limit[rows[seen.off & ~seen.beyond]] = Limit.DOMAIN
         self.limit[rows[seen.bar <= seen.precise]] = Limit.NONE
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from gradcheck import Outcome, check_gradient
 from gradcheck.driver import methods
 from gradcheck.driver.known import Known
 from gradcheck.driver.methods import METHODS
@@ -26,6 +27,7 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
 PLAIN, JOINT, EACH_ARRAY, COLUMNS, EVERY = METHODS
@@ -166,13 +168,32 @@ def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
     for n, first, later in ((50, 300, 300), (51, 306, None), (100, 600, None), (101, 606, None)):
         known = known_of(n, affords=affords)
         assert EVERY.cost(known) == first
-        known.evidence = judged()
+        known.evidence = Evidence(judged())
         assert EVERY.cost(known) == later
     assert set(asked) == {300, 306, 600}
     for n, later in ((100, 600), (101, None)):
         known = known_of(n)
-        known.evidence = judged()
+        known.evidence = Evidence(judged())
         assert EVERY.cost(known) == later
+
+
+@pytest.mark.parametrize(
+    ("n", "limit", "subgradient", "cost"),
+    [
+        (1000, Limit.KINK, True, 6000),
+        (1001, Limit.KINK, True, None),
+        (101, Limit.KINK, False, None),
+        (101, Limit.NOISE, True, None),
+    ],
+)
+def test_up_to_1000_entries_are_judged_at_a_kink_whose_slopes_are_accepted(
+    n: int, limit: Limit, subgradient: bool, cost: int | None
+):
+    """Six evaluations each, as is planned; of another limit than a kink, or where they decide nothing, none."""
+    known = known_of(n, subgradient=subgradient)
+    (block,) = known.objective.parameters.blocks
+    known.evidence = Evidence(judged(), (ArrayEvidence(block, limit=limit),))
+    assert EVERY.cost(known) == cost
 
 
 def judged(*entries: int, wrong: Any = ()) -> Entries:
@@ -413,3 +434,44 @@ def test_where_nothing_can_be_measured_the_check_ends(method: Any):
     known.ready = True
     assert method.run(known) is True
     assert (known.evidence, known.about) == (None, [])
+
+
+# Kinks at x, with subgradient=True
+
+
+def lasso(n: int, factor: float = 1.0, mistakes: Any = ()) -> Any:
+    """A check of |A w - b|^2 / 2 + 5 |w|_1, most of w 0; the penalty counts so many times, and some entries are off."""
+    rng = np.random.default_rng(0)
+    A, b = rng.normal(size=(2 * n, n)) / n**0.5, rng.normal(size=2 * n)
+    w = rng.normal(size=n) * (rng.random(n) < 0.3)
+    claimed = A.T @ (A @ w - b) + 5.0 * factor * np.sign(w)
+    for kind, off in mistakes:
+        claimed[np.flatnonzero((w == 0) == (kind == "zero"))[0]] += off
+
+    def f(w: Any) -> Any:
+        return 0.5 * np.sum((A @ w - b) ** 2) + 5.0 * np.abs(w).sum()
+
+    return w, lambda **options: check_gradient(f, claimed, w, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [95, 105, 300])
+def test_subgradients_of_more_entries_than_100_are_accepted_and_refused_alike(n: int):
+    """Directions tell nothing at a kink: slopes on both sides do, of every entry."""
+    assert lasso(n)[1](subgradient=True).outcome is Outcome.PASS
+    w, check = lasso(n, 2.0)
+    assert {m.index[0] for m in check(subgradient=True).wrong} == set(np.flatnonzero(w).tolist())
+    for kind, off in (("zero", 10.0), ("other", 1.0)):
+        w, check = lasso(n, mistakes=[(kind, off)])
+        at = int(np.flatnonzero((w == 0) == (kind == "zero"))[0])
+        assert [m.index for m in check(subgradient=True).wrong] == [(at,)]
+
+
+def test_of_more_than_1000_the_advice_is_a_sweep_and_not_what_was_passed():
+    """132 evaluations tell of the kink; without the option it is what is advised."""
+    check = lasso(1200)[1]
+    report = check(subgradient=True)
+    assert (report.outcome, report.nfev < 200) == (Outcome.INCONCLUSIVE, True)
+    assert "method='sweep'" in report.reason
+    assert "subgradient=True" not in report.reason
+    assert "subgradient=True" in check().reason

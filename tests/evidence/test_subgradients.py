@@ -75,3 +75,15 @@ def test_without_the_budget_for_directions_they_are_left_out():
     whole = check(lambda x: x.max(), np.ones(2), np.ones(2))
     few = check(lambda x: x.max(), np.ones(2), np.ones(2), max_nfev=whole.nfev - 4 * 12)
     assert (whole.outcome, few.nfev < whole.nfev) == (Outcome.FAIL, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [45, 105])
+def test_entries_that_directions_led_to_are_asked_together_as_well(n):
+    """However each was found to lie between its slopes: 0.5 for each of n ties sums to n / 2, which is no maximum's."""
+    ties, half = np.ones(n), np.full(n, 0.5)
+    assert check(lambda x: x.max(), np.eye(n)[0], ties).outcome is Outcome.PASS
+    report = check(lambda x: x.max(), half, ties)
+    assert (report.outcome, "no subgradient" in report.reason) == (Outcome.FAIL, True)
+    assert check(lambda x: 3.0 + np.linalg.norm(x), half / n**0.5, np.zeros(n)).outcome is Outcome.PASS
+    assert check(lambda x: 3.0 + np.linalg.norm(x), 1.8 * half, np.zeros(n)).outcome is Outcome.FAIL

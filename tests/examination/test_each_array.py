@@ -517,3 +517,44 @@ def test_all_that_is_not_finite_is_counted(bad):
     assert report.reason.startswith("40 of 1,200 entries wrong")
     assert {wrong.index[1] for wrong in report.wrong} == {5}
     assert len(report.certificates) == 1
+
+
+def rectifier(width, wrong=""):
+    """A network of rectifiers with biases of 0 and four rows of padding: f, a claim, parameters."""
+    rng = np.random.default_rng(1)
+    X, T = np.vstack([rng.normal(size=(30, 5)), np.zeros((4, 5))]), rng.normal(size=(34, 2))
+    p = {
+        "W": rng.normal(size=(5, width)),
+        "b": np.zeros(width),
+        "V": rng.normal(size=(width, 2)),
+        "c": np.zeros(2),
+    }
+
+    def f(p):
+        return np.mean((np.maximum(X @ p["W"] + p["b"], 0.0) @ p["V"] + p["c"] - T) ** 2)
+
+    def gradient(p):
+        a = X @ p["W"] + p["b"]
+        h = np.maximum(a, 0.0)
+        d = 2.0 * (h @ p["V"] + p["c"] - T) / T.size
+        da = d @ p["V"].T * ((a > 0) + (3.0 if wrong == "at 0" else 0.5) * (a == 0))
+        g = {"W": X.T @ da, "b": da.sum(0), "V": h.T @ d, "c": d.sum(0)}
+        if wrong in g:
+            g[wrong].flat[3] *= 3.0
+        return g
+
+    return f, gradient, p
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [10, 18, 30])
+def test_a_subgradient_is_no_noise_of_f(width):
+    """Directions accuse biases that lie on kinks, and their slopes clear them; one beyond these is wrong."""
+    f, right, p = rectifier(width)
+    report = check_gradient(f, right, p, subgradient=True)
+    assert report.outcome is Outcome.PASS, report
+    assert "kink" in check_gradient(f, right, p).reason
+    for name in ("b", "W", "V"):
+        report = check_gradient(f, rectifier(width, name)[1], p, subgradient=True)
+        assert {m.name.split("[")[1] for m in report.wrong} == {f'"{name}"]'}
+    assert check_gradient(f, rectifier(width, "at 0")[1], p, subgradient=True).outcome is Outcome.FAIL

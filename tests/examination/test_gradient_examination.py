@@ -543,6 +543,23 @@ def test_an_error_within_rtol_everywhere_passes():
         assert check_gradient(f, right * 1.02, x, rtol=1e-2).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("n", [60, 101, 110, 150, 300])
+@pytest.mark.parametrize("seed", range(4))
+def test_one_factor_within_rtol_is_told_whatever_a_direction_happens_to_leave_of_it(n, seed):
+    """The first direction may leave less than counts, and another more: 20 evaluations. By 3 % it is FAIL."""
+    rng = np.random.default_rng(seed)
+    A, x = rng.normal(size=(n, n)) / n**0.5, rng.normal(size=n)
+
+    def f(x):
+        return np.sum(np.sin(A @ x))
+
+    right = A.T @ np.cos(A @ x)
+    report = check_gradient(f, 1.001 * right, x, rtol=1e-2, rng=seed)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 20
+    assert check_gradient(f, 1.03 * right, x, rtol=1e-2, rng=seed).outcome is Outcome.FAIL
+
+
 def test_arrays_that_are_claimed_to_do_nothing_are_asked_by_themselves():
     """A bias before a normalisation has the gradient 0: PASS; one that f shows to be used is no PASS."""
     x = {"used": np.linspace(1.0, 2.0, 20), "unused": np.ones(5)}

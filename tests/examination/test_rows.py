@@ -756,3 +756,59 @@ def test_a_jacobian_whose_columns_all_lie_on_bounds_is_certified_inwards(n, side
         assert report.nfev <= 120
         report = check_jacobian(inside, wrong, x, bounds=bounds, rng=seed)
         assert [m.name for m in report.wrong] == ["J[3, 7]"]
+
+
+# Errors within the tolerance throughout
+
+
+def within_rtol(n, factor, kind):
+    """A check of sin(A x), whose derivative is claimed times a factor, one or one for each entry, with rtol 1e-2."""
+    rng = np.random.default_rng(3)
+    A, x = rng.normal(size=(n, n)) / n**0.5, rng.normal(size=n)
+    if kind == "sparse":
+        A *= np.abs(np.subtract.outer(np.arange(n), np.arange(n))) < 2
+
+    def f(x):
+        return np.sin(A @ x)
+
+    def jac(x):
+        J = factor * np.cos(A @ x)[:, None] * A
+        return scipy.sparse.csr_array(J) if kind == "sparse" else J
+
+    if kind == "vjp":
+        return check_vjp(f, lambda x, u: u @ jac(x), x, rtol=1e-2)
+    if kind == "jvp":
+        return check_jvp(f, lambda x, v: jac(x) @ v, x, rtol=1e-2)
+    return check_jacobian(f, jac, x, rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "vjp", "jvp"])
+@pytest.mark.parametrize("n", [30, 60, 110, 160])
+def test_one_factor_within_rtol_costs_a_few_directions(n, kind):
+    """10 evaluations for a direction, two for another and one for each that certifies what is left; 1.02 is wrong."""
+    for factor in (1.0 + 1e-3, 1.0 - 5e-3):
+        report = within_rtol(n, factor, kind)
+        assert (report.outcome, report.diagnosis) == (Outcome.PASS, ())
+        assert report.nfev <= 40
+    assert within_rtol(n, 1.02, kind).outcome is Outcome.FAIL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("n", [60, 110, 160])
+@pytest.mark.parametrize("spread", [0.0, 5e-3])
+def test_an_entry_beyond_rtol_among_such_within_it_is_named(n, kind, spread):
+    """By one factor, or each by its own: as many are right as before, and 10 % in one are FAIL, there alone."""
+    factor = 1.001 * (1.0 + spread * np.random.default_rng(5).uniform(-1.0, 1.0, (n, n)))
+    assert within_rtol(n, factor, kind).outcome is Outcome.PASS
+    factor[7, 8] *= 1.1
+    report = within_rtol(n, factor, kind)
+    assert (report.outcome, [m.index for m in report.wrong]) == (Outcome.FAIL, [(7, 8)])
+
+
+def test_of_many_columns_each_off_within_rtol_it_is_said_what_adds_up():
+    """Of 300 columns none is accused; what they may hide is said. No more than some directions are spent on it."""
+    report = within_rtol(300, 1.0 + 5e-3 * np.random.default_rng(5).uniform(-1.0, 1.0, (300, 300)), "dense")
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "errors within the tolerance, which add up" in report.reason
+    assert report.nfev <= 150

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck import Outcome, check_gradient
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
@@ -523,17 +524,18 @@ def test_what_limits_a_bar_is_named():
         jump,
         jump,
         jump | {"truncation": 1.0, "kink": 0.5},
+        jump,
     ]
     search, rows = searching(*cases)
-    off, kinked, done = (np.arange(9) == k for k in (5, 6, 7))
+    off, kinked, done, hidden = (np.arange(10) == k for k in (5, 6, 7, 9))
     seen: Any = SimpleNamespace(
-        off=off, beyond=np.zeros(9, bool), kinked=kinked, bent=np.arange(9) > 0, precise=0.5,
-        bar=np.where(done, 0.5, 1.0),
+        off=off, beyond=np.zeros(10, bool), kinked=kinked, bent=np.arange(10) > 0, precise=0.5,
+        bar=np.where(done, 0.5, 1.0), hidden=hidden,
     )  # fmt: skip
     search._name_limits(rows, seen)
     assert search.limit.tolist() == [
         Limit.BUDGET, Limit.NOISE, Limit.JUMP, Limit.TRUNCATION, Limit.TRUNCATION, Limit.TRUNCATION, Limit.DOMAIN,
-        Limit.KINK, Limit.NONE, Limit.TRUNCATION,
+        Limit.KINK, Limit.NONE, Limit.TRUNCATION, Limit.KINK,
     ]  # fmt: skip
     planned_limits = planned(
         {"truncation": 1.0}, {"precise": 3.0}, {"kinked": True}, {"finite": False, "own": np.inf}
@@ -853,3 +855,21 @@ def test_a_search_begins_with_nothing_known():
     assert np.isnan(known.inner).all()
     assert known.inner.dtype == np.longdouble
     assert search.found().error.tolist() == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize(("n", "seed"), [(6, 16), (6, 19), (12, 0), (12, 15), (3, 0)])
+def test_a_kink_that_noise_hides_at_the_last_step_is_one_still(n: int, seed: int):
+    """A lasso at w = 0, a kink from far and near, until the step is 1e-14; slopes outside are wrong."""
+    rng = np.random.default_rng(seed)
+    A, b = rng.normal(size=(2 * n, n)) / n**0.5, rng.normal(size=2 * n)
+
+    def check(slope: float, **options: Any) -> Any:
+        claimed = -A.T @ b + np.where(np.arange(n) == n - 1, slope, 0.0)
+        return check_gradient(
+            lambda w: 0.5 * np.sum((A @ w - b) ** 2) + 5.0 * np.abs(w).sum(), claimed, np.zeros(n), **options
+        )
+
+    assert check(4.9, subgradient=True).outcome is Outcome.PASS
+    assert "kink" in check(4.9).reason
+    assert [m.index for m in check(5.1, subgradient=True).wrong] == [(n - 1,)]
+    assert [m.index for m in check(-5.1).wrong] == [(n - 1,)]
