@@ -113,6 +113,7 @@ def inspect(
         repeated = _repeat(objective, x, more, analytic, dtype, at)
         if grad is True:
             # f was called twice already: nothing is gained by waiting.
+            repeated.random = any(finding.random for finding in findings)
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
             repeated = None
     matrix = None if analytic is None else Dense(analytic[None, :])

@@ -50,7 +50,7 @@ def said_of_two_values(
         return [Finding(text)]
     why, state = _why_it_differs(seen, lambda: float(np.ravel(objective.value(x))[k]))
     if not state and (apart <= NOISE * size or _hides_little(seen, objective, x, k, room)):
-        return [Finding(f"{text}: noise of f, which was measured")]
+        return [Finding(f"{text}: noise of f, which was measured", random=True)]
     return [Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True)]
 
 
@@ -115,7 +115,7 @@ class Repeat:
     what : its name. first : (m, n), its entries, or (m,), a product of it.
     ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
     eps : the rounding of its arithmetic. at : the same at another point, where it is a function of one.
-    calls : of either so far.
+    calls : of either so far. random : whether values of f at x differ by chance; so may its derivative.
     """
 
     what: str
@@ -126,6 +126,7 @@ class Repeat:
     x: Flat
     at: Callable[[Flat], Flat] | None = None
     calls: int = 0
+    random: bool = False
 
     def elsewhere(self, x: Flat) -> Flat:
         """The derivative at another point. Raises whatever it raises."""
@@ -168,6 +169,9 @@ class Repeat:
         chance = not why and not self._same(self.first, third)
         if chance and max(self._excess(other, tolerance, SINGLE) for other in others) <= 1.0:
             return [*found, Finding(f"{said}, as of sums in float32 that come in any order")]
+        if chance and self.random:
+            text = f"f and {self.what} differ between two calls at the same x: fix the random seed of f"
+            return [*found, Finding(text, Outcome.INCONCLUSIVE, final=True)]
         return [*found, Finding(text + why, Outcome.FAIL)]
 
     def _again(self, found: list[Finding]) -> Flat:

@@ -166,6 +166,27 @@ def test_chance_above_the_tolerance_is_wrong():
     assert check_gradient(lambda x: x @ x, grad, X, rtol=0.5, atol=1.0).outcome is Outcome.PASS
 
 
+@pytest.mark.parametrize(("of_f", "outcome"), [(1e-5, Outcome.INCONCLUSIVE), (0.0, Outcome.FAIL)])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_gradient_that_is_random_as_f_is_decides_nothing_and_soon(whole, of_f, outcome):
+    """Dropout that hardly shows in f: each gradient is one of another f. Of a steady f it is wrong."""
+    draws = np.random.default_rng(0)
+    x = np.linspace(0.3, 1.3, 50)
+
+    def f(x: np.ndarray) -> float:
+        return float(1.0 + np.sum(1e-2 * np.sin(x) * (1 + of_f * draws.normal(size=50))))
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        return 1e-2 * np.cos(x) * (1 + 1e-2 * draws.normal(size=50))
+
+    report = check_gradient(lambda x: (f(x), grad(x)), True, x) if whole else check_gradient(f, grad, x)
+    assert report.outcome is outcome
+    words = "f and grad differ between two calls at the same x: fix the random seed of f"
+    assert (report.reason == words) is (of_f > 0)
+    if of_f:
+        assert report.nfev < 50
+
+
 def test_f_is_not_called_outside_its_bounds_to_see_what_a_second_call_says():
     """A stale cache is found within the bounds as well."""
     stale, seen = Net(A, stale=True), []
