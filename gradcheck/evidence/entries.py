@@ -21,7 +21,7 @@ from gradcheck.evidence.confirm import CONFIRMED, MARGIN, confirm
 from gradcheck.evidence.held import NEARLY, held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
-from gradcheck.numerics.problem import NOTHING
+from gradcheck.numerics.problem import NOTHING, ROUNDINGS
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
@@ -237,14 +237,17 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
 
 
 def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, entries: Index) -> Flat:
-    """The sizes (k,) of gradients, 0 where all of one is claimed to be 0 and f moves by nothing but its noise.
+    """The sizes (k,) of gradients, 0 where all of one is claimed to do nothing and f moves by nothing but its noise.
+
+    To do nothing is to be some roundings of what others do, as a bias before a normalisation is.
 
     Which of its lines round to the same value is luck then. What their bars hide is within rtol of what others do.
     """
-    still = (given == 0) & (found.chord <= found.error)
+    still = found.chord <= MARGIN * found.error
     if not still.any():
         return own
     lent = _with_lent(setting, np.zeros_like(own), entries)
+    still &= np.abs(given) <= ROUNDINGS * setting.tolerance.eps * lent
     still &= 3.0 * found.error <= setting.tolerance.rtol * lent
     group = setting.groups(entries)
     return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
