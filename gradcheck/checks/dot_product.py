@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.checks.linear import accepted_of, rounding_of
+from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
-from gradcheck.function.repeat import REPEATABLE
+from gradcheck.function.repeat import REORDERED, SINGLE
 from gradcheck.numerics.tangents import random_units, root_mean_square
-from gradcheck.parameters.leaves import UNKNOWN, as_array, widened
+from gradcheck.parameters.leaves import UNKNOWN, as_array, eps_of, widened
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
@@ -69,7 +70,10 @@ class Calls:
 
 
 class Operator:
-    """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument."""
+    """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument.
+
+    digits : the name of the dtype that the numbers of its answers show.
+    """
 
     def __init__(
         self, function: Callable[[Any], Any], given: Array, name: str, answers: str, budget: Calls
@@ -80,6 +84,7 @@ class Operator:
         self.calls = 0
         self.changed = False
         self.returns = given.dtype
+        self.digits = "float64"
 
     def __call__(self, argument: Array) -> Array:
         """What the function returns, in double precision at least. Raises BudgetSpentError at the end of the budget."""
@@ -111,7 +116,7 @@ class Operator:
     @property
     def accepted(self) -> float:
         """What its results may be off by, relative to their terms."""
-        dtypes = [d for d in (self.given.dtype, self.returns) if d.kind in "fc"]
+        dtypes = [d for d in (self.given.dtype, self.returns, np.dtype(self.digits)) if d.kind in "fc"]
         return max(accepted_of(str(np.finfo(d).dtype), None) for d in dtypes)
 
     def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
@@ -187,12 +192,15 @@ class DotProduct:
                 return Finding(f"{name} returns nan or inf", Outcome.FAIL)
             if operator.changed:
                 return Finding(f"{name} changes its argument", Outcome.FAIL)
+            operator.digits = dtype_by_digits(np.stack([first.real, first.imag]), "float64")
+            self.eps = max(self.eps, eps_of(operator.digits))
             if operator.returns.kind in "fc":
                 self.eps = max(self.eps, float(np.finfo(operator.returns).eps))
             size = _rms(np.maximum(np.abs(first), np.abs(second)))
             # What two calls differ by, sums in another order, is rounding too.
             differs = np.abs(first - again)
-            if float(differs.max()) > max(REPEATABLE, ORDER * self.eps, rtol) * size:
+            order = max(ORDER * self.eps, REORDERED * SINGLE)
+            if float(differs.max()) > max(order, rtol) * size:
                 return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
             # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
             noise = np.maximum(np.abs(both - (first + second)), differs)

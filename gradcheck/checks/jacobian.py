@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.checks.linear import rounding_of_pair
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
@@ -207,17 +208,23 @@ def _of_transpose(matrix: Product, what: str) -> list[Finding]:
     rng, transpose = np.random.default_rng(0), matrix.rmatvec
     if transpose is None:
         return []
+
+    def backward(u: Flat) -> Flat:
+        return np.asarray(transpose(u), np.float64).ravel()
+
     for _ in range(PAIRS):
         u, v = rng.normal(size=matrix.shape[0]), rng.normal(size=matrix.shape[1])
         try:
-            back = np.asarray(transpose(u), np.float64).ravel()
+            back = backward(u)
         except Exception:  # it is the caller's, and most have none
             return []
         forward = matrix.product(v)
         left, right = float(u @ forward), float(back @ v)
         # The sums of the moduli, for which no product is squared.
         size = max(float(np.abs(u * forward).sum()), float(np.abs(back * v).sum()))
-        if math.isfinite(size) and abs(left - right) > TRANSPOSE * size:
+        if not math.isfinite(size) or abs(left - right) <= TRANSPOSE * size:
+            continue
+        if abs(left - right) > rounding_of_pair(matrix.product, backward, v, u):
             said = f"u.({what} v) is {left:.8g} and ({what}^T u).v is {right:.8g} for random u and v"
             return [Finding(f"rmatvec of {what} is not the transpose of its matvec: {said}", Outcome.FAIL)]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -202,6 +203,18 @@ def rounding_of(
             # Sums whose order depends on threads round otherwise in a second call as well.
             uneven = np.maximum(uneven, np.max([at[c] for c in EXACT], axis=0) - SURE * at[1.0])
         return np.where(uneven <= PART * apart, SURE * rounding, 0.0)
+
+
+def rounding_of_pair(
+    forward: Callable[[Any], NDArray[Any]], backward: Callable[[Any], NDArray[Any]], x: Flat, y: Flat
+) -> float:
+    """How far apart roundings inside two products may leave y.(A x) and x.(A' y): three times what multiples show."""
+    parts = []
+    for product, argument, other in ((forward, x, y), (backward, y, x)):
+        value = product(argument)
+        parts.append(other * rounding_of(product, [(argument, 1.0, value)], np.abs(value)))
+    terms = np.concatenate(parts)
+    return 3.0 * root_mean_square(terms) * math.sqrt(terms.size)
 
 
 def first_off(

@@ -158,7 +158,18 @@ class Known:
         if not (looked.repeated or self.objective.ended):
             self.inspection = replace(looked, repeated=True)
             self.findings += self._again()
+        if not self.final:
+            self._end_where_both_are_random()
         return not self.final
+
+    def _end_where_both_are_random(self) -> None:
+        """Add that the derivative differs by chance, where f does."""
+        again = self.inspected.again
+        for finding in self.findings:
+            if finding.random and again is not None:
+                again.random = True
+                self.findings += [found for found in again.findings(self.tolerance, self.room) if found.final]
+                return
 
     def _again(self) -> tuple[Finding, ...]:
         """What one more call of f at x adds."""

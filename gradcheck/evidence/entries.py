@@ -20,11 +20,12 @@ from gradcheck.evidence.axes import (
 from gradcheck.evidence.confirm import CONFIRMED, MARGIN, confirm
 from gradcheck.evidence.held import NEARLY, held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
-from gradcheck.numerics.noise import POSITIONS, scatter
-from gradcheck.numerics.problem import NOTHING
+from gradcheck.numerics.noise import POSITIONS, first_spacing, scatter
+from gradcheck.numerics.problem import NOTHING, ROUNDINGS
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
@@ -42,6 +43,8 @@ from gradcheck.results.verdict import (
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
 CHUNK, TOGETHER = 128, 400_000
+# What f changes by over the first points is no noise where it is so many times that of one value.
+CLEAR = 8.0
 # The moduli of the weights of a stencil's values add up to so much over the step.
 WEIGHTS = 3.02
 
@@ -237,15 +240,26 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
 
 
 def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, entries: Index) -> Flat:
-    """The sizes (k,) of gradients, 0 where all of one is claimed to be 0 and f moves by nothing but its noise.
+    """The sizes (k,) of gradients, 0 where all of one is claimed to do nothing and f moves by nothing but its noise.
 
-    Which of its lines round to the same value is luck then. What their bars hide is within rtol of what others do.
+    Which of its lines round to the same value is luck then. What their bars hide is within rtol of what others do. To
+    do nothing is to be 0, or some roundings of what another array is seen to do, as a bias before a normalisation is.
     """
-    still = (given == 0) & (found.chord <= found.error)
-    if not still.any():
+    if not (found.chord <= MARGIN * found.error).any():
         return own
+    bar = 3.0 * found.error / setting.tolerance.rtol
     lent = _with_lent(setting, np.zeros_like(own), entries)
-    still &= 3.0 * found.error <= setting.tolerance.rtol * lent
+    still = (given == 0) & (found.chord <= found.error) & (bar <= lent)
+    output, column = setting.places(entries)
+    scale = setting.scales[column]
+    # A slope along the first points that is no noise of theirs, and that of any array that was seen.
+    coarse = max(eps_of(block.real_dtype) for block in setting.parameters.blocks)
+    reach = POSITIONS[-1] * first_spacing(coarse)
+    most = np.where(setting.slope * reach > CLEAR * setting.level, setting.slope, 0.0)
+    np.maximum.at(most, output, own * scale)
+    others = most[output] / scale
+    slight = np.abs(given) <= ROUNDINGS * setting.tolerance.eps * others
+    still |= slight & (found.chord <= MARGIN * found.error) & (bar <= others)
     group = setting.groups(entries)
     return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
 

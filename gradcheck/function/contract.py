@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.matrix import Dense, Matrix, dtype_of
+from gradcheck.function.matrix import Dense, Matrix, dtype_by_digits, dtype_of
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
@@ -113,6 +113,7 @@ def inspect(
         repeated = _repeat(objective, x, more, analytic, dtype, at)
         if grad is True:
             # f was called twice already: nothing is gained by waiting.
+            repeated.random = any(finding.random for finding in findings)
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
             repeated = None
     matrix = None if analytic is None else Dense(analytic[None, :])
@@ -320,12 +321,12 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         text = f"grad is not finite in {bad.size:,} of {count(analytic.size, 'entry')}: {parameters.name(int(bad[0]))}"
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
     if parameters.plain and type(tree) is np.ndarray and tree.dtype == DOUBLE:
-        return analytic, "float64"
+        return analytic, dtype_by_digits(analytic, DOUBLE.name)
     findings += _said_of_leaves(parameters.leaves(tree))
     dtypes = {leaf.dtype for leaf in parameters.arrays(tree)}
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
-    return analytic, dtype_of(tree, parameters)
+    return analytic, dtype_by_digits(analytic, dtype_of(tree, parameters))
 
 
 def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "grad") -> str:

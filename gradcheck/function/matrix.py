@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat, Index
-from gradcheck.parameters.leaves import eps_of
+from gradcheck.parameters.leaves import DOUBLE, eps_of
 from gradcheck.parameters.tree import Parameters
 
 
@@ -47,6 +48,9 @@ class Matrix(Protocol):
 
 # Terms of J v that are squared at once, so that they take little memory.
 TERMS = 2**17
+# Formats by the bits of their numbers, bfloat16 the first, and from how many of these on they are told, so many of them
+# small.
+FORMATS, SMALL_ONES = (("float16", 8, 8), ("float16", 11, 8), ("float32", 24, 4)), 2
 # Sums of squares beyond these may have lost some to underflow or overflow.
 SMALLEST, LARGEST = 1e-250, 1e250
 
@@ -268,6 +272,34 @@ def dtype_of(result: Any, parameters: Parameters) -> str:
     reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
     reals |= {b.real_dtype for b in parameters.blocks}
     return max((eps_of(d), str(d)) for d in reals)[1]
+
+
+def dtype_by_digits(values: NDArray[Any], dtype: str) -> str:
+    """The name of the dtype whose digits numbers in arrays of another one have.
+
+    Half of the numbers of a format have all of its bits or all but one (three in four do by chance), small ones among
+    them: of numbers on a grid, as integers are, none does that is a quarter of the largest. Four numbers of float64
+    have no more than 24 bits once in 10^34.
+    """
+    if dtype != DOUBLE.name or values.size < FORMATS[-1][2]:
+        return dtype
+    # One number of most gradients tells that.
+    first = values.item(0)
+    if first != np.float32(first):
+        return dtype
+    known = np.abs(values[values != 0])
+    mantissa = np.frexp(known)[0]
+    small = known <= known.max(initial=0.0) / 4.0
+    for name, bits, least in FORMATS:
+        if known.size < least:
+            continue
+        held = mantissa * 2.0**bits
+        if (held != np.rint(held)).any():
+            continue
+        full = 0.25 * held != np.rint(0.25 * held)
+        told = 2 * np.count_nonzero(full) >= full.size and np.count_nonzero(full & small) >= SMALL_ONES
+        return name if told else dtype
+    return dtype
 
 
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.contract import Inspection, Room, changed, inspect_f, is_pair, misfit
-from gradcheck.function.matrix import Dense, Matrix, Sparse, dtype_of, read_matrix
+from gradcheck.function.matrix import Dense, Matrix, Sparse, dtype_by_digits, dtype_of, read_matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
 from gradcheck.parameters.leaves import eps_of
@@ -62,9 +62,12 @@ def inspect_jacobian(
         findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
     dtype = dtype_of(result, parameters)
     findings += _values_in(matrix, what)
-    if not callable(jac) or any(finding.final for finding in findings):
+    if any(finding.final for finding in findings):
         return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
     first = _probed(matrix)
+    dtype = dtype_by_digits(matrix.array.data if isinstance(matrix, Sparse) else first, dtype)
+    if not callable(jac):
+        return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
 
     def ask(_: list[Finding]) -> Flat:
         try:

@@ -59,6 +59,10 @@ NEARLY_ALL, MUCH = 0.05, 0.01
 OF_TERMS = 0.3
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
+# On a grid that shows no slope over the first points an oscillation that the wider ones are too far apart for, of a
+# period of 600 spacings at most, has an amplitude of no more than 4 (600 / 7 / 2 pi)^2 = 750 steps of it, at a crest.
+# Differences of it are four times as large at the most. What is more jumps.
+STEEP = 3e3
 # Values so many times f(x) say nothing of its rounding, where they are off by no more than so many roundings of theirs.
 TOWERING, ROUNDINGS = 1e3, 16.0
 # Where f is looked at for the bits of its values alone, in units of the scale of x.
@@ -169,7 +173,7 @@ def estimate_noise(
             step = np.maximum(step, _jumps(ahead, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
     longer = _on_long_stairs(probe, ahead, spacing * WIDER, first, widest, claimed, longest)
-    noise = _noise(sigma, [*seen, *longer], still, spacing, far)
+    noise = _noise(sigma, [*seen, *longer], still, spacing, far, x_rounds=x_rounds)
     for part in longer:
         noise = replace(noise, level=np.maximum(noise.level, np.where(part.looked, 2.0 * part.known(), 0.0)))
     # Where all of f lies on a grid its steps are known.
@@ -262,7 +266,9 @@ def _wider(probe: Probe, spacing: float, first: Differences, alike: Mask, *, bac
     return differences(probe(spacing * WIDER)).where(alike)
 
 
-def _noise(sigma: Values, seen: list[Differences], still: Mask, spacing: float, far: Far | None) -> Noise:
+def _noise(
+    sigma: Values, seen: list[Differences], still: Mask, spacing: float, far: Far | None, *, x_rounds: bool
+) -> Noise:
     """The noise from its standard deviation, the grid of f, and the rounding of f itself.
 
     still : where values that lie near to each other do not show the noise of those that lie apart.
@@ -280,7 +286,10 @@ def _noise(sigma: Values, seen: list[Differences], still: Mask, spacing: float, 
     first, eps = seen[0].values, eps_of(seen[0].values.dtype)
     if quantum.any():
         # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.
-        still = (quantum > 0) & (still | (np.ptp(first, axis=0) <= 2.0 * quantum))
+        jump = (sigma > STEEP * quantum) | ((sigma > ROUNDINGS * quantum) & _stays_and_goes(seen, quantum))
+        flat = (np.ptp(first, axis=0) <= 2.0 * quantum) & ~jump
+        # Nearer than its own rounding x does not move at all.
+        still = (quantum > 0) & (flat | (still & ~(jump & x_rounds)))
         sigma = np.where(still, np.minimum(sigma, quantum), sigma)
     # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
     # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
@@ -300,6 +309,16 @@ def _noise(sigma: Values, seen: list[Differences], still: Mask, spacing: float, 
     # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
     level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
     return Noise(level, slope, digits, ~(low < high), every)
+
+
+def _stays_and_goes(seen: list[Differences], quantum: Values) -> Mask:
+    """Whether outputs (m,) are the same at some neighbours of points over which they go by many steps of their grid."""
+    found = np.zeros(quantum.shape, bool)
+    for part in seen:
+        moved = np.ptp(part.values, axis=0) > 2.0 * quantum
+        stays = np.count_nonzero(part.values[1:] == part.values[:-1], axis=0) >= REPEATS
+        found |= part.looked & moved & stays
+    return found
 
 
 def _nearer(

@@ -13,13 +13,15 @@ class Finding:
     """One thing about the contract, in words.
 
     outcome : the best that the check can still say; None is a mere note.
-    final : nothing can be measured after this. undecided : what it leaves so, and why, as data.
+    final : nothing can be measured after this. undecided : what it leaves so, and why, as data. random : it tells that
+        values of f at x differ by chance, which is measured as noise.
     """
 
     text: str
     outcome: Outcome | None = None
     final: bool = False
     undecided: Undecided | None = None
+    random: bool = False
 
 
 # What to do about an f that stays the same around x.

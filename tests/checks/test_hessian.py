@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import scipy.sparse
 from scipy.optimize import rosen, rosen_der, rosen_hess
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from gradcheck import GradientCheckInterrupted, Outcome, check_gradient, check_hessian, check_hvp
+from gradcheck.checks.hessian import asymmetry
+from gradcheck.driver.options import Options
+from gradcheck.function.matrix import read_matrix
+from gradcheck.parameters.tree import Parameters
 
 X = np.random.default_rng(0).normal(size=6)
 
@@ -293,3 +297,19 @@ def test_rows_in_which_a_factor_hardly_shows_are_not_said_to_share_it_without_lo
     assert report.outcome is Outcome.FAIL
     assert not {m.index[0] for m in report.wrong} & {3, 11, 29}
     assert report.arrays[0].wrong <= 37 * n
+
+
+@pytest.mark.parametrize("off", [0.0, 0.3])
+def test_a_product_that_rounds_is_symmetric_within_its_rounding(off):
+    """S v with S and v in half precision, times 0.7 in double, which hides the digits: u.Sv and v.Su differ by 1e-4."""
+    half = np.float16(np.random.default_rng(0).normal(size=(20, 20)) / 4)
+    half = half + half.T
+    half[1, 2] += np.float16(off)
+    product = LinearOperator(
+        (20, 20), matvec=lambda v: 0.7 * (half @ v.ravel().astype(np.float16)).astype(float)
+    )
+
+    said = asymmetry(
+        Options.of({}), read_matrix(product, (20,), Parameters.of(np.ones(20))[0], "hess"), "float64", None
+    )
+    assert [finding.outcome for finding in said] == ([Outcome.FAIL] if off else [])

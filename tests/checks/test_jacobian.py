@@ -679,3 +679,26 @@ def test_a_unit_whose_slope_is_no_normal_number_passes_as_0(n, dtype, low, high)
             # Values of f below the smallest normal number of float64 are noise where it is f that computes in it.
             assert report.outcome is outcome or (n == 3 and dtype == "f8" and not report.wrong)
             assert all(wrong.flat_index == 0 for wrong in report.wrong)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_transpose_of_an_operator_that_rounds_is_told_within_its_rounding(dtype):
+    """Weights and products in half or single precision, float64 outside: right passes; 0.3 in one entry fails."""
+    rng = np.random.default_rng(0)
+    weights, x = (rng.normal(size=(6, 5)) / 2).astype(dtype), rng.normal(size=5)
+
+    def product(matrix, v):
+        return (matrix @ v.ravel().astype(dtype)).astype(float)
+
+    def checked(backward):
+        slope = 1.5 * (1 - np.tanh(weights.astype(float) @ x) ** 2)
+        operator = LinearOperator(
+            (6, 5), matvec=lambda v: slope * product(weights, v), rmatvec=lambda u: product(backward, u * slope),
+            dtype=float,
+        )  # fmt: skip
+        return check_jacobian(lambda x: 1.5 * np.tanh(weights.astype(float) @ x), operator, x, rtol=0.01)
+
+    assert checked(weights.T).outcome is Outcome.PASS
+    wrong = weights.T.copy()
+    wrong[2, 3] += dtype(0.3)
+    assert "not the transpose of its matvec" in checked(wrong).reason

@@ -930,6 +930,25 @@ def test_operators_whose_sums_come_in_another_order_are_no_random_ones(dtype):
     assert "adjoint differs between two calls with the same argument" in report.reason
 
 
+@pytest.mark.parametrize("cast", [np.float64, np.complex128])
+def test_operators_in_float32_within_float64_arrays_are_judged_as_those_of_float32(cast):
+    """Sums in any order, as in a projector that adds up in parallel: right ones pass, 1 % more fails."""
+    order = np.random.default_rng(0)
+    matrix = np.random.default_rng(1).random((20, 30))
+    matrix = matrix.astype(np.float32 if cast is np.float64 else np.complex64)
+
+    def product(a, v):
+        p = order.permutation(a.shape[1])
+        return np.add.reduce(a[:, p] * v.astype(a.dtype)[p], axis=1).astype(cast)
+
+    def checked(factor):
+        adjoint = np.float32(factor) * matrix.conj().T
+        return check_adjoint(lambda x: product(matrix, x), lambda y: product(adjoint, y), np.zeros(30, cast))
+
+    assert checked(1.0).outcome is Outcome.PASS
+    assert checked(1.01).outcome is Outcome.FAIL
+
+
 def test_an_operator_that_returns_single_precision_is_judged_as_such():
     """Arguments in double precision, sums of 400 terms in single, real and complex: right ones pass, 5 % more fails."""
     for matrix in (TALL.T, TALL.T + 1j * TALL.T[::-1]):

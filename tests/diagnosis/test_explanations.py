@@ -1000,7 +1000,8 @@ def test_grad_is_called_for_an_array_that_nothing_explains_alone():
     assert not asked
     unexplained = diagnosis_of(right, wrong | {"c": V**2 + 0.3}, grad=grad, curvature=1.0)
 
-    assert len(asked) == 2
+    # At another point, and twice at x: were both unlike what was claimed, and each other, it would be chance.
+    assert len(asked) == 3
     assert len(unexplained) == 1 + len(explained) == 3
 
 
@@ -1422,6 +1423,22 @@ def test_a_grad_that_remembers_is_found():
 
     assert report.outcome is Outcome.FAIL
     assert "remembers earlier calls" in report.diagnosis[0]
+
+
+@pytest.mark.parametrize("chance", [1e-4, 0.3])
+def test_a_random_grad_remembers_nothing(chance):
+    """Its second value is another one, and so is its third: the words are those of chance."""
+    draws = np.random.default_rng(0)
+
+    report = check_gradient(
+        quadratic, lambda x: (x + V[: x.size]) * (1 + chance * draws.normal(size=x.size)), AT
+    )
+
+    assert report.outcome is Outcome.FAIL
+    assert not any("remembers" in said for said in report.diagnosis)
+    assert any(
+        "grad differs between two calls at the same x" in said for said in (report.reason, *report.notes)
+    )
 
 
 def test_a_constant_gradient_of_a_straight_function_is_no_cache():

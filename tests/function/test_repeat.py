@@ -113,6 +113,43 @@ def test_sums_in_another_order_are_noise_with_a_size(dtype, mistake):
     assert check_gradient(*gathered(order, dtype, mistake), x).outcome is Outcome.FAIL
 
 
+def in_single(order: np.random.Generator, x: np.ndarray, wrong: float = 1.0) -> Any:
+    """|tanh(M x) - b|^2 in float64; its gradient adds up in float32, in any order, and returns float64."""
+    M, b = np.random.default_rng(1).normal(size=(40, x.size)) / 6, np.arange(40) / 40
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        h = np.tanh(M @ x)
+        p, u = order.permutation(40), (2 * (h - b) * (1 - h**2)).astype(np.float32)
+        return np.add.reduce(np.float32(wrong) * M.T[:, p].astype(np.float32) * u[p], axis=1).astype(
+            np.float64
+        )
+
+    return lambda x: float(np.sum((np.tanh(M @ x) - b) ** 2)), grad
+
+
+def test_a_gradient_in_float32_within_float64_arrays_is_judged_as_one_of_float32():
+    """Its digits tell: two calls that differ by a few of its roundings are noise; 5 % more is wrong."""
+    order, x = np.random.default_rng(0), np.random.default_rng(2).normal(size=60)
+    report = check_gradient(*in_single(order, x), x)
+    assert report.outcome is Outcome.PASS
+    assert "noise of grad, within the tolerance" in said(report)
+    assert "the gradient holds float32 values" in said(report)
+    assert check_gradient(*in_single(order, x, 1.05), x).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("chance", "wrong"), [(3e-7, False), (1e-4, True)])
+def test_chance_of_a_few_roundings_of_float32_is_no_state_whatever_digits_it_has(chance, wrong):
+    """2 x times a random factor, 3e-7 from 1: a note with its size, where two values 1e-4 apart are wrong."""
+    order, x = np.random.default_rng(0), np.linspace(0.3, 1.3, 6)
+
+    def jvp(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return 2 * x * v * (1 + chance * order.uniform(-1, 1, 6))
+
+    report = check_jvp(lambda x: x**2, jvp, x, rtol=1e-7)
+    assert ("noise of jvp, as of sums in float32 that come in any order" in said(report)) is not wrong
+    assert (report.reason == "jvp differs between two calls at the same x") is wrong or report.wrong
+
+
 def test_chance_above_the_tolerance_is_wrong():
     """Two values of a gradient that are 1 % apart cannot both be right, were the first one so."""
     calls = []
@@ -127,6 +164,27 @@ def test_chance_above_the_tolerance_is_wrong():
     assert report.reason == "grad differs between two calls at the same x"
     calls.clear()
     assert check_gradient(lambda x: x @ x, grad, X, rtol=0.5, atol=1.0).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(("of_f", "outcome"), [(1e-5, Outcome.INCONCLUSIVE), (0.0, Outcome.FAIL)])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_gradient_that_is_random_as_f_is_decides_nothing_and_soon(whole, of_f, outcome):
+    """Dropout that hardly shows in f: each gradient is one of another f. Of a steady f it is wrong."""
+    draws = np.random.default_rng(0)
+    x = np.linspace(0.3, 1.3, 50)
+
+    def f(x: np.ndarray) -> float:
+        return float(1.0 + np.sum(1e-2 * np.sin(x) * (1 + of_f * draws.normal(size=50))))
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        return 1e-2 * np.cos(x) * (1 + 1e-2 * draws.normal(size=50))
+
+    report = check_gradient(lambda x: (f(x), grad(x)), True, x) if whole else check_gradient(f, grad, x)
+    assert report.outcome is outcome
+    words = "f and grad differ between two calls at the same x: fix the random seed of f"
+    assert (report.reason == words) is (of_f > 0)
+    if of_f:
+        assert report.nfev < 50
 
 
 def test_f_is_not_called_outside_its_bounds_to_see_what_a_second_call_says():

@@ -140,6 +140,34 @@ def test_a_right_gradient_of_a_loss_over_rounded_activations_does_not_fail():
     assert said[Outcome.FAIL] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rounded", "rows", "width"), [(bfloat16, 16, 6), (float16, 4, 30)])
+def test_right_gradients_of_losses_over_products_in_half_precision_do_not_fail(rounded, rows, width, dtype):
+    """As in mixed precision, weights and products are cast and their sums are not: 66 of 480 FAILed."""
+    right, wrong = Counter(), Counter()
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        data, w = rng.normal(size=(rows, width)), rng.normal(size=(width, 4)).astype(dtype)
+
+        def product(w, data=data):
+            return rounded(rounded(data).astype(np.float32) @ rounded(w).astype(np.float32)).astype(
+                np.float32
+            )
+
+        def grad(w, data=data):
+            return data.T @ (1.0 - np.tanh(data @ w) ** 2)
+
+        def f(w):
+            return dtype(np.sum(np.tanh(product(w)), dtype=np.float32))
+
+        right[check_gradient(f, grad, w, rng=seed).outcome] += 1
+        wrong[check_gradient(f, lambda w: 3.0 * grad(w), w, rng=seed).outcome] += 1
+    assert right[Outcome.FAIL] == 0
+    assert wrong[Outcome.PASS] == 0
+    assert wrong[Outcome.FAIL] >= 3
+
+
 def test_points_far_away_lie_within_the_bounds():
     """An f that stays is not asked beyond them."""
     f, jacobian, x = maps(3, 4, 3)

@@ -454,6 +454,34 @@ def test_two_steps_of_a_grid_on_the_first_points_are_the_grid_alone(highest, sti
     assert level == pytest.approx(2 * step if still else 2 * seen, rel=1e-9, abs=0)
 
 
+@pytest.mark.parametrize(
+    ("size", "stays", "noise"), [(1000, 0, False), (1000, 2, True), (10, 2, False), (5000, 0, True)]
+)
+def test_what_stays_and_goes_by_many_steps_of_a_grid_moves_by_jumps(size, stays, noise):
+    """Flat on the first points. No oscillation has neighbours that are the same, or thousands of steps, beside that."""
+    step = 2.0**-22
+    rise = np.round(size * np.array([1.0, -0.7, 1.3, -1.1, 0.8, -1.2, 0.9])) + 1.0  # odd: on no coarser grid
+    rise[2 : 2 + stays] = 0.0
+    wide = 1.0 + step * np.cumsum([0.0, *rise])
+    seen = by_the_paper(wide)
+    assert seen is not None
+    level, _ = level_of(lambda t, at: 1.0 if abs(at) < 1e-5 else wide)
+    assert level == pytest.approx(2 * seen if noise else 2 * step, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("x_rounds", [False, True])
+def test_jumps_of_an_f_whose_x_rounds_are_no_oscillation(x_rounds):
+    """It stays at 1e-9 for x does not move there; an x of all digits does, and the grid is all the noise there is."""
+    step = 2.0**-22
+    first = 1.0 + step * np.array([0.0, 0.0, 301.0, 301.0, 91.0, 91.0, -251.0, 0.0])
+    noise = estimate_noise(
+        lambda at: np.full((8, 1), 1.0) if at < 1e-7 else first[:, None], FIRST, back=True, x_rounds=x_rounds
+    )
+    seen = by_the_paper(first)
+    assert seen is not None
+    assert float(noise.level[0]) == pytest.approx(2 * seen if x_rounds else 2 * step, rel=1e-9, abs=0)
+
+
 def test_noise_within_three_quarters_of_a_step_is_the_grid_alone():
     """0 and 1 at random have a deviation of about half a step: 0.6 steps; of more than a step, a step counts."""
     step = 2.0**-20
