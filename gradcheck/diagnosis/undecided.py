@@ -110,7 +110,8 @@ def _options(evidence: Entries, rows: Index, tolerance: Tolerance) -> list[Advic
     rows = rows[sized & np.isfinite(found.error[rows])]
     if rows.size == 0:
         return []
-    bar, scale = 3.0 * found.error[rows], judgement.scale[rows]
+    apart, scale = np.abs(evidence.analytic[rows] - found.value[rows]), judgement.scale[rows]
+    bar = apart + 3.0 * found.error[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
         resolution = ROOM * float(np.max((bar - tolerance.atol) / scale))
     if tolerance.resolution < resolution <= COARSEST:

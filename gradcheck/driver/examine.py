@@ -75,7 +75,7 @@ def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) ->
     if far is not None:
         beyond = known.with_scales(far)
         _gather(beyond, bar)
-        if tells(beyond):
+        if tells(beyond, far > known.problem.scales):
             known.take(beyond)
             known.findings.append(NOTE)
             return

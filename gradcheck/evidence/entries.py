@@ -38,6 +38,7 @@ from gradcheck.results.verdict import (
     gradient_scale,
     judge,
     steepness_nearby,
+    visible,
 )
 
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
@@ -138,9 +139,9 @@ def verify(
     judgement, tolerance = evidence.judgement, setting.tolerance
     g, bar = evidence.analytic[at], 3.0 * error
     scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
-    allowed = bar + accepted(g, value, scale, tolerance, zero)
-    fine = bar <= tolerance.resolution * scale + tolerance.hidden
-    right = fine & (np.abs(g - value) <= allowed)
+    tau, apart = accepted(g, value, scale, tolerance, zero), np.abs(g - value)
+    allowed = bar + tau
+    right = visible(apart, bar, tau, scale, tolerance) & (apart <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
     found = found if step is None else replace(found, step=step[right])

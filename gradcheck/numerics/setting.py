@@ -111,14 +111,20 @@ class Setting:
         return max((eps for eps in coarse if eps > eps_of(np.float64)), default=0.0)
 
     @cached_property
-    def _small(self) -> bool:
-        """Whether x is nothing beside all of its steps."""
-        return bool(BEYOND_X * np.max(np.abs(self.x)) < np.min(self.scales))
+    def _small(self) -> tuple[slice, ...]:
+        """The arrays of x that are nothing beside all of their steps."""
+        size, scales = np.abs(self.x), self.scales
+        parts = [block.slice for block in self.parameters.blocks if block.size]
+        return tuple(part for part in parts if BEYOND_X * size[part].max() < scales[part].min())
 
     def size_of(self, columns: Index | slice) -> Flat:
-        """The sizes (k,) of some coordinates; 0 throughout where x is nothing beside all of its steps."""
-        size = np.abs(self.x[columns])
-        return np.zeros_like(size) if self._small else size
+        """The sizes (k,) of some coordinates; 0 throughout an array that is nothing beside all of its steps."""
+        if not self._small:
+            return np.asarray(np.abs(self.x[columns]))
+        size = np.abs(self.x)
+        for part in self._small:
+            size[part] = 0.0
+        return np.asarray(size[columns])
 
     @property
     def first_steps(self) -> Flat:

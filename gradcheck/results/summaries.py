@@ -84,7 +84,7 @@ def mismatches(parameters: Parameters, entries: Entries) -> tuple[Mismatch, ...]
 def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) -> tuple[ArraySummary, ...]:
     """One row a parameter array."""
     rows, entries = [], evidence.entries
-    seen, samples = _certainly_seen(entries), sampled(evidence)
+    seen, samples = _certainly_seen(entries, tolerance), sampled(evidence)
     for k, b in enumerate(parameters.blocks):
         mine = b.holds(entries.coordinates)
         known = mine & np.isfinite(entries.estimate.error)
@@ -113,11 +113,17 @@ def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) 
     return tuple(rows)
 
 
-def _certainly_seen(entries: Entries) -> Any:
-    """The smallest relative mistake of each entry that is called wrong wherever in its 3 E the true value lies."""
-    sure = entries.judgement.allowed + 3.0 * entries.estimate.error
+def _certainly_seen(entries: Entries, tolerance: Tolerance) -> Any:
+    """The smallest relative mistake of each entry that does not pass, wherever in its 3 E the true value lies.
+
+    It is called wrong from 6 E + tau on; and what is verified is off by less than the resolution, see `visible`.
+    """
+    judged, scale = entries.judgement, entries.judgement.scale
+    bar, hidden = 3.0 * entries.estimate.error, tolerance.hidden
+    asked = judged.verified & (judged.allowed - bar <= tolerance.resolution * scale + hidden)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(entries.judgement.scale > 0, sure / entries.judgement.scale, np.inf)
+        sure, most = (judged.allowed + bar) / scale, tolerance.resolution + 2.0 * hidden / scale
+        return np.where(scale > 0, np.where(asked, np.minimum(sure, most), sure), np.inf)
 
 
 def _wrong(evidence: Evidence, block: Block, parts: list[Region]) -> int:

@@ -195,6 +195,19 @@ def accepted(
     return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero)
 
 
+def visible(apart: Values, bar: Values, tau: Values, scale: Values, tolerance: Tolerance) -> Mask:
+    """Whether a mistake of the resolution would have been seen of m derivatives that are `apart` from their estimates.
+
+    bar : 3 E. The true derivative lies within it of the estimate, so that the claim is off by |g - r| + 3 E at the
+    most: 3 E alone would let a mistake of nearly twice the resolution pass. What is accepted beyond the resolution, by
+    `rtol`, is no mistake, and what is hidden at any size is none.
+    """
+    hidden = tolerance.hidden
+    most = tolerance.resolution * scale + hidden
+    seen: Mask = np.where(tau > most, 0.0, np.maximum(apart - hidden, 0.0)) + bar <= most
+    return seen
+
+
 def _finite_size(analytic: Values, value: Values) -> Values:
     size = np.maximum(np.abs(analytic), np.abs(value))
     return np.where(np.isfinite(size), size, 0.0)
@@ -232,9 +245,9 @@ def judge(
 ) -> Judgement:
     """Compare m analytic derivatives with their numerical estimates.
 
-    wrong where |g - r| > 3 E + tau, see `accepted`; verified where not wrong and 3 E is within the resolution; else
-    inconclusive. At a kink the interval of one-sided slopes takes the place of r, and their bars that of E: outside it
-    every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
+    wrong where |g - r| > 3 E + tau, see `accepted`; verified where not wrong and `visible`; else inconclusive. At a
+    kink the interval of one-sided slopes takes the place of r, and their bars that of E: outside it every convention
+    is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
     Nor is what moves f by less than the smallest normal number at the step that was taken: below it values lose digits.
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere. blur : (m,) what f's slopes are off by as it
@@ -260,7 +273,7 @@ def judge(
     # The complex step has no length.
     lost = off & (estimate.step > 0) & (apart * estimate.step < TINY)
     wrong = off & ~lost
-    seen = bar + blur <= tolerance.resolution * scale + tolerance.hidden
+    seen = visible(apart, bar + blur, tau, scale, tolerance)
     verified = known & ~lost & seen & ~kink & ~wrong
     finite = np.isfinite(analytic)
     if np.count_nonzero(finite) < finite.size:

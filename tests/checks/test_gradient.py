@@ -1204,3 +1204,32 @@ def test_noise_beside_kinks_convicts_no_right_gradient_of_a_few_entries(seed: in
 
     gradient = a.T @ (w * slope(a @ x / size)) / size
     assert check_gradient(f, gradient, x, rng=seed).outcome is not Outcome.FAIL
+
+
+@pytest.mark.parametrize("offset", [3e8, 1e9, 1e10, 1e12])
+@pytest.mark.parametrize(
+    ("shape", "slope"),
+    [
+        (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
+        (np.sin, np.cos),
+        (lambda u: np.exp(-u * u), lambda u: -2 * u * np.exp(-u * u)),
+        (lambda u: 1 / (1 + u * u), lambda u: -2 * u / (1 + u * u) ** 2),
+    ],
+    ids=["tanh", "sine", "Gaussian", "1 / (1 + u^2)"],
+)
+def test_a_claim_of_0_beside_an_offset_does_not_pass_for_the_other_entry(offset, shape, slope):
+    """The slope of f(x0 - 1e9) at 0.3 is 0.5 to 1; its mean over 1e6 is 0, and x1 is not moved by that."""
+    x = np.array([offset + 0.3, 0.5])
+
+    def f(x):
+        return shape(x[0] - offset) + x[1] ** 2
+
+    def grad(x):
+        return np.array([slope(x[0] - offset), 2 * x[1]])
+
+    assert check_gradient(f, grad, x).outcome is not Outcome.FAIL
+    for factor in (0.0, -1.0, 3.0):
+        wrong = np.array([factor * slope(x[0] - offset), 1.0])
+        assert check_gradient(f, wrong, x).outcome is not Outcome.PASS
+    straight = check_gradient(lambda x: 1e-3 * (x[0] - offset) + x[1] ** 2, np.array([1e-3, 1.0]), x)
+    assert straight.outcome is Outcome.PASS

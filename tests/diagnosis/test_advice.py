@@ -373,3 +373,35 @@ def test_small_errors_that_nothing_explains_may_be_what_a_solver_leaves(x: np.nd
         report = check_gradient(heron(12), wrong, x)
         assert report.outcome is Outcome.FAIL
         assert not any(left in note for note in report.notes)
+
+
+def _quantised(seed: int) -> tuple[Any, Any, Any]:
+    """A loss of activations that are rounded to 1/64, the gradient of its trend, and weights."""
+    r = np.random.default_rng(seed)
+    data, w, t = r.normal(size=(32, 5)), r.normal(size=5), r.normal(size=32)
+
+    def f(w: Any) -> float:
+        return float(np.mean((np.round((data @ w) * 64) / 64 - t) ** 2))
+
+    return f, lambda w: 2 * data.T @ (data @ w - t) / 32, w
+
+
+@pytest.mark.slow
+def test_the_resolution_that_is_advised_is_what_the_report_then_calls_detectable():
+    """At R the right gradient passes, and no mistake of 1.2 R: nothing above what was asked for passes."""
+    decided = 0
+    for seed in range(12):
+        f, grad, w = _quantised(seed)
+        advised = [a.value for a in check_gradient(f, grad, w).undecided.advice if a.value is not None]
+        if not advised:
+            continue
+        right = check_gradient(f, grad, w, resolution=advised[0])
+        decided += right.outcome is Outcome.PASS
+        assert right.outcome is not Outcome.FAIL
+        assert right.outcome is not Outcome.PASS or right.detectable <= advised[0]
+        for at in range(5):
+            for sign in (1.0, -1.0):
+                wrong = grad(w).copy()
+                wrong[at] += sign * 1.2 * advised[0] * max(abs(wrong[at]), np.sqrt(np.mean(wrong**2)))
+                assert check_gradient(f, wrong, w, resolution=advised[0]).outcome is not Outcome.PASS
+    assert decided >= 8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_hessian
+from gradcheck import Outcome, check_gradient, check_hessian, check_jacobian, check_jvp, check_vjp
 from gradcheck.driver.longer import tells
 from gradcheck.results.verdict import Tolerance
 
@@ -92,6 +92,10 @@ def test_where_f_moves_within_the_size_of_x_or_x_is_not_as_small_steps_are_its_o
     assert not any("steps as at x = 0" in note for note in report.notes)
 
 
+# All of four coordinates are small.
+EVERY = np.ones(4, bool)
+
+
 def known(**parts: Any) -> Any:
     """Four entries of 1 that longer steps bear out, and an f that is straight."""
     moves = parts.pop("moves", 0.06)
@@ -101,15 +105,19 @@ def known(**parts: Any) -> Any:
         judgement=SimpleNamespace(**judged),
         estimate=SimpleNamespace(value=np.ones(4), error=np.full(4, parts.pop("error", 1e-4))),
         analytic=np.full(4, parts.pop("claim", 1.0)),
+        coordinates=np.arange(4),
     )
     evidence = SimpleNamespace(
         entries=entries, regions=parts.pop("regions", ()), arrays=parts.pop("arrays", (True,)),
         certified=lambda array, resolution: array,
     )  # fmt: skip
     norms = parts.pop("norms", np.array([2.0]))
+    problem = SimpleNamespace(
+        matrix=SimpleNamespace(product=lambda lengths: lengths[:1]), f_x=np.ones(1), scales=np.ones(4),
+        weight=lambda lengths, product, rng: norms * lengths.max(),
+    )  # fmt: skip
     return SimpleNamespace(**{
-        "evidence": evidence, "setting": evidence, "final": False, "tolerance": Tolerance(1e-6, resolution=1e-3),
-        "problem": SimpleNamespace(matrix=SimpleNamespace(norms=lambda ones: norms), f_x=np.ones(1)),
+        "evidence": evidence, "final": False, "tolerance": Tolerance(1e-6, resolution=1e-3), "problem": problem,
         "x": np.zeros(4), "options": SimpleNamespace(rng=0),
         "objective": SimpleNamespace(line=lambda rays, t: 1.0 + moves * t),
     } | parts)  # fmt: skip
@@ -119,11 +127,9 @@ def known(**parts: Any) -> Any:
     "parts",
     [
         {"evidence": None},
-        {"setting": None},
         {"final": True},
         {"regions": ("a part",)},
         {"verified": np.arange(4) > 0},
-        {"norms": None},
         {"norms": np.zeros(1)},
         {"error": 4e-4},
         {"moves": 0.61},
@@ -134,11 +140,94 @@ def known(**parts: Any) -> Any:
 )
 def test_longer_steps_decide_nothing_unless_they_bear_out_all(parts):
     """Each alone: three bars are above a thousandth of what is claimed, f moves by more than ten times 0.03 times 2."""
-    assert tells(known())
-    assert not tells(known(**parts))
+    assert tells(known(), EVERY)
+    assert not tells(known(**parts), EVERY)
 
 
 @pytest.mark.parametrize("wrong", [1, 4])
 def test_longer_steps_convict_where_f_is_half_as_steep_as_is_claimed(wrong):
     """Whatever else is open."""
-    assert tells(known(wrong=np.arange(4) < wrong, claim=2.0, verified=np.zeros(4, bool), moves=9.0))
+    assert tells(known(wrong=np.arange(4) < wrong, claim=2.0, verified=np.zeros(4, bool), moves=9.0), EVERY)
+
+
+def test_bars_of_entries_that_are_not_small_are_no_matter():
+    """Only the first coordinate is small, and its bar is 3e-4 of what is claimed; that of the others is 1e-2."""
+    wide = known()
+    wide.evidence.entries.estimate.error[1:] = 1e-2 / 3
+
+    assert tells(wide, np.arange(4) < 1)
+    assert not tells(wide, EVERY)
+
+
+def _map(seed, n):
+    """A tanh layer of n inputs and n + 3 outputs, and its Jacobian."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(n + 3, n)) / np.sqrt(n)
+
+    def f(x):
+        return np.tanh(a @ x + 0.3)
+
+    return f, lambda x: (1 - f(x) ** 2)[:, None] * a
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 8, 40])
+@pytest.mark.parametrize("size", [1e-17, 1e-20])
+@pytest.mark.parametrize("which", ["one", "all", "one beside 1"])
+def test_what_rounding_leaves_of_zeros_has_the_scale_of_zeros(n, size, which):
+    """Right Jacobians and products pass, with a column that is 1 % off they FAIL, as at x = 0."""
+    f, jac = _map(n, n)
+    x = np.full(n, size) if which == "all" else np.eye(n)[0] * size
+    x[1] = 1.0 if which == "one beside 1" else x[1]
+    off = np.ones(n)
+    off[2] = 1.01
+
+    assert check_jacobian(f, jac, x).outcome is Outcome.PASS
+    assert check_jacobian(f, lambda x: jac(x) * off, x).outcome is Outcome.FAIL
+    assert check_vjp(f, lambda x, u: jac(x).T @ u, x).outcome is Outcome.PASS
+    assert check_vjp(f, lambda x, u: off * (jac(x).T @ u), x).outcome is Outcome.FAIL
+    assert check_jvp(f, lambda x, v: jac(x) @ v, x).outcome is Outcome.PASS
+    assert check_jvp(f, lambda x, v: jac(x) @ (off * v), x).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("size", [1e-17, 1e-14])
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "PASS"), (1.1, "FAIL"), (-1.0, "FAIL")])
+def test_an_array_that_is_0_but_for_rounding_has_the_scale_of_zeros_beside_others(size, factor, outcome):
+    """Biases of 1e-17 beside weights of 1."""
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(20, 3))
+    p = {"W": rng.normal(size=(4, 3)), "b": size * rng.normal(size=4)}
+
+    def grad(p):
+        t = np.tanh(data @ p["W"].T + p["b"])
+        d = 2 * t * (1 - t * t)
+        return {"W": d.T @ data, "b": factor * d.sum(0)}
+
+    report = check_gradient(lambda p: np.sum(np.tanh(data @ p["W"].T + p["b"]) ** 2), grad, p)
+
+    assert report.outcome.value == outcome
+
+
+@pytest.mark.parametrize("size", [1e-17, 1e-14])
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "PASS"), (1.1, "FAIL"), (-1.0, "FAIL")])
+def test_an_array_as_small_of_which_f_has_features_keeps_its_own_size(size, factor, outcome):
+    """tanh(c / size): f tells which it is. Beside 1e13 it is not called what it is not."""
+    rng = np.random.default_rng(3)
+    p = {"W": rng.normal(size=3), "c": size * rng.normal(size=4)}
+
+    def f(p):
+        return np.sum(np.sin(p["W"])) + np.sum(np.tanh(p["c"] / size))
+
+    def grad(p):
+        return {"W": np.cos(p["W"]), "c": factor / size / np.cosh(p["c"] / size) ** 2}
+
+    assert check_gradient(f, grad, p).outcome.value == outcome
+
+    def hidden(p):
+        return 1e13 * np.sum(p["W"] ** 2) + f(p)
+
+    def hidden_grad(p):
+        return {"W": 2e13 * p["W"] + np.cos(p["W"]), "c": grad(p)["c"]}
+
+    beside = check_gradient(lambda p: float(hidden(p)), hidden_grad, p)
+    assert beside.outcome is not (Outcome.FAIL if factor == 1.0 else Outcome.PASS)

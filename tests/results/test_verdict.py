@@ -359,6 +359,24 @@ def test_detectable_is_what_is_allowed_relative_to_the_scale():
     assert judgement.detectable[0] == pytest.approx(1.6e-5, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("distance", "tolerance", "verdict"),
+    [
+        (3.9e-4, STRICT, "verified"),
+        (4.1e-4, STRICT, "open"),
+        (-4.1e-4, STRICT, "open"),
+        (4.1e-4, Tolerance(rtol=1e-6, atol=2e-5, resolution=1e-3), "verified"),
+        (5.0e-4, Tolerance(rtol=1e-6, atol=2e-5, resolution=1e-3), "open"),
+        (1.9e-3, Tolerance(rtol=2e-3, resolution=1e-3), "verified"),
+    ],
+)
+def test_what_passes_is_off_by_less_than_the_resolution_wherever_in_its_bar_the_truth_lies(
+    distance, tolerance, verdict
+):
+    """With 3 E = 6e-4 of 1 a claim 4e-4 beside the estimate is off by 1e-3 at the most; rtol above that is accepted."""
+    assert verdicts(decide(1.0 + distance, measured(1.0, 2e-4), tolerance)) == [verdict]
+
+
 def test_nothing_is_detectable_where_there_is_no_scale():
     """Zero against zero with a bar: no relative mistake would have been seen."""
     assert decide(0.0, measured(0.0, 1e-9)).detectable[0] == np.inf
