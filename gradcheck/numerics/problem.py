@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, one_row
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import TOGETHER, generator_of, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.quantiles import median
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
@@ -86,7 +86,8 @@ class Scaling:
     the size that a mistake in it is relative to, the entry or the root mean square of its array.
     rms : (arrays,) that root mean square for the one row of a gradient. nothing : (arrays,) claimed to be 0.
     least : (arrays,) the same as `sizes` of the one row of a gradient, array by array; infinite where nothing is moved.
-    held : how many times as far the others would move in the median, were there no array that does so little.
+    held : how many times as far the others would move in the median, were there no array that does so little. even :
+    what the entries do that do least, over what those do that do most, as far as is known before the first direction.
     """
 
     lengths: Flat
@@ -95,6 +96,7 @@ class Scaling:
     nothing: Mask
     least: Values
     held: float = 1.0
+    even: float = 1.0
 
 
 def rounding_of(problem: Problem) -> float:
@@ -144,8 +146,9 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
         ]
         smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
         return Scaling(
-            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back
-        )
+            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back,
+            _evenness(problem, lengths, strength, smallest),
+        )  # fmt: skip
 
     found = measured(lengths, each if moved is None else [lengths[b.slice] for b in blocks])
     if most is None:
@@ -188,12 +191,15 @@ def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
     if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
         return _Part(middle, rms, rms * middle, rms * middle)
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
-    # The far larger ones do no more than the others, as arrays do: positions along a line are no lengths.
-    large = own >= middle * ALIKE
-    far, near = (root_mean_square(strength[part] * unit[part]) for part in (large, ~large))
+    # Those of other sizes do no more than the others, as arrays do: positions along a line are no lengths, and what is
+    # small is in units of its own, or happens to be.
     reach = rms * float(unit.max())
-    if far > near > 0:
-        unit = np.where(large, unit * (near / far), unit)
+    large, small = own >= middle * ALIKE, own <= middle / ALIKE
+    near = root_mean_square(strength[~(large | small)] * middle)
+    for part in (large, small):
+        far = root_mean_square(strength[part] * unit[part])
+        if far > near > 0:
+            unit = np.where(part, unit * (near / far), unit)
     effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
     return _Part(unit, rms, effect, reach)
 
@@ -219,15 +225,45 @@ def _joined(problem: Problem, each: Sequence[Any], held: Mask | None) -> Flat:
 
 def _strength(problem: Problem) -> Flat:
     """(n,) g of a gradient; of more rows the root mean square of each column, every row in units of its own."""
-    m, n = problem.matrix.shape
-    if m == 1:
+    if problem.matrix.shape[0] == 1:
         return one_row(problem.matrix)
     rows = scaled_rms(problem.matrix, problem.scales)
     if rows is None:
-        return np.ones(n)
+        return _strength_by_products(problem)
     turned = problem.matrix.transposed()
     assert turned is not None  # as the rows are known
     return np.asarray(turned.norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)))
+
+
+def _strength_by_products(problem: Problem) -> Flat:
+    """(n,) the same where entries are not known: 1, but where coordinates have units of their own.
+
+    Then one product along all that have like scales, by random signs, tells what these do. What is claimed to do
+    nothing counts as much as others: it is to move as they do.
+    """
+    scales, n = problem.scales, problem.x.size
+    if not scales.max() >= ALIKE * scales.min():
+        return np.ones(n)
+    kinds = np.trunc(np.log(scales / median(scales)) / math.log(ALIKE))
+    _, kind, size = np.unique(kinds, return_inverse=True, return_counts=True)
+    usual = [float(median(scales[kind == k])) for k in range(size.size)]
+    signs = generator_of(0).choice([-1.0, 1.0], n)
+    products = [problem.matrix.product(np.where(kind == k, s * signs, 0.0)) for k, s in enumerate(usual)]
+    rows = mean_root(products)
+    each = [root_mean_square(of_one[rows > 0] / rows[rows > 0]) for of_one in products]
+    effects = np.array(each) / np.sqrt(size)
+    told = effects > NOTHING * effects.max()
+    if not told.any():
+        return np.ones(n)
+    effects[~told] = median(effects[told])
+    return np.asarray((effects / usual)[kind])
+
+
+def _evenness(problem: Problem, lengths: Flat, strength: Flat, least: float) -> float:
+    """What the smallest mistake that counts does, over what the entry does that does most, of products alone."""
+    if isinstance(problem.matrix, Product) and problem.matrix.shape[0] > 1 and lengths.any():
+        return least / float(np.max(strength * lengths))
+    return 1.0
 
 
 def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:

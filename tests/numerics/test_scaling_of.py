@@ -88,7 +88,9 @@ def test_entries_of_another_size_move_by_their_own_scale(times: float, own: bool
     assert found.lengths == close([3.0, 3.0, 3.0, last])
     # Just as much is another size.
     assert scaled([2.0] * 3 + [2e-3], [3.0, 3.0, 3.0, 3000.0]).lengths.tolist() == [3.0, 3.0, 3.0, 3000.0]
-    # What would do more does as much.
+    # What would do more does as much, be it larger or smaller: 4e6 times a scale of 3e-6 is twice what others do.
+    assert scaled([2.0] * 3 + [4e6], [3.0, 3.0, 3.0, 3e-6]).lengths == close([3.0, 3.0, 3.0, 1.5e-6])
+    assert scaled([2.0] * 3 + [1e6], [3.0, 3.0, 3.0, 3e-6]).lengths == close([3.0, 3.0, 3.0, 3e-6])
     assert scaled([2.0] * 3 + [4.0], [3.0, 3.0, 3.0, 6e3]).lengths == close([3.0, 3.0, 3.0, 1.5])
     assert scaled([2.0] * 4, [3.0, 3000.0, 3000.0, 3000.0]).lengths.tolist() == [3.0, 3000.0, 3000.0, 3000.0]
 
@@ -276,6 +278,39 @@ def test_rows_of_a_sparse_matrix_are_as_large_as_their_root_mean_square():
         [0.0, 0.0],
         [1.0],
     )
+    assert (found.even, scaled(Sparse(array, array)).even) == (1.0, 1.0)
+
+
+def products_of(*rows: list[float]) -> Product:
+    """A matrix of which products alone are known."""
+    array = np.array(rows)
+    return Product(array.shape, lambda v: array @ v)
+
+
+def test_of_products_alone_the_least_length_counts_as_the_least_that_is_moved():
+    """Scales of 1 and 4 in two arrays, entries of which are taken to be as large."""
+    found = scaled(products_of([1.0] * 5, [2.0] * 5), [1.0, 1.0, 4.0, 4.0, 4.0], x=TWO)
+    assert found.lengths == close([1.0, 1.0, 2.5, 2.5, 2.5])  # effects of 1 and 4, and 2.5 in the median
+    assert found.even == close(0.4)
+
+
+def test_of_products_alone_a_coordinate_in_large_units_moves_by_its_own_scale():
+    """A scale of 1e9 beside 1. Beside 3 times the first, 4e-9 times the last does 4 beside the root of 9/2: as much as
+    others do is the root of 9/32 of its scale. Nothing else would move by less than its scale, and all do as much.
+    """
+    scales = [1.0, 1.0, 1e9]
+    found = scaled(products_of([3.0, 0.0, 4e-9], [0.0, 0.0, 0.0]), scales)
+    assert found.lengths == close([1.0, 1.0, np.sqrt(9 / 32) * 1e9])
+    assert found.even == close(1.0)
+    # What would do less, or is claimed to do nothing, moves by all of its scale.
+    assert scaled(products_of([3.0, 0.0, 1e-9], [0.0] * 3), scales).lengths == close(scales)
+    found = scaled(products_of([3.0, 0.0, 0.0], [0.0] * 3), scales)
+    assert (found.lengths, found.even) == (close(scales), close(1.0))
+    # So does an array of its own, and all where nothing is claimed.
+    arrays = {"a": np.ones(2), "b": np.ones(1)}
+    found = scaled(products_of([3.0, 0.0, 0.0], [0.0] * 3), scales, x=arrays)
+    assert (found.lengths, found.nothing.tolist()) == (close(scales), [False, False])
+    assert scaled(products_of([0.0] * 3, [0.0] * 3), scales).lengths == close([*scales[:2], 1.0])
 
 
 def test_a_row_of_zeros_counts_as_large_as_the_others():
