@@ -17,6 +17,8 @@ from gradcheck.parameters.quantiles import median
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
 ALIKE = 1e3
+# An entry may have another unit than its array where it is so many times less than its scale.
+NEAR_ZERO = 1e2
 # An array whose gradient is so many roundings of the others' at most is claimed to be 0: in the dtype in which it was
 # computed, a bias before a normalisation has 1e-17 or 1e-8 beside 0.1.
 ROUNDINGS = 64.0
@@ -118,10 +120,15 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     if problem.room is not None:
         held = still | problem.narrow
     moved = ~held if np.count_nonzero(held) else None
-    strength = _strength(problem)
+    own = _own_sizes(problem, scales)
+    strength = _strength(problem, own)
     parts = [
-        _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice]) for b in blocks
-    ]
+        _part(
+            scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice],
+            None if own is scales else own[b.slice],
+        )
+        for b in blocks
+    ]  # fmt: skip
     del scales
     largest = max(part.effect for part in parts)
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
@@ -182,13 +189,29 @@ class _Part:
     reach: float = 0.0
 
 
-def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
-    """That of the scales of one array and its g; moved : the entries that are, where not all."""
+def _own_sizes(problem: Problem, scales: Flat) -> Flat:
+    """(n,) the scales, or |x| where that is far less: near 0 by chance, or in units of its own.
+
+    Of many entries some are near 0.
+    """
+    if problem.x.size > MANY:
+        return scales
+    sizes = np.abs(problem.x)
+    tiny = (sizes < scales / NEAR_ZERO) & (sizes > 0)
+    return np.where(tiny, sizes, scales) if np.count_nonzero(tiny) else scales
+
+
+def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = None) -> _Part:
+    """That of the scales of one array and its g; moved : the entries that are, where not all.
+
+    least : (k,) as of `_own_sizes`, where some are not the scales. What by the claim does more than the others while it
+    changes by its scale has another one: no less than this.
+    """
     if own.size == 0:
         return _Part(own)
     mine = strength if moved is None else strength[moved]
     middle, rms = float(median(own)), root_mean_square(mine)
-    if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
+    if least is None and own.min() > middle / ALIKE and own.max() < middle * ALIKE:
         return _Part(middle, rms, rms * middle, rms * middle)
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
     # Those of other sizes do no more than the others, as arrays do: positions along a line are no lengths, and what is
@@ -200,6 +223,12 @@ def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
         far = root_mean_square(strength[part] * unit[part])
         if far > near > 0:
             unit = np.where(part, unit * (near / far), unit)
+    if least is not None:
+        each, tiny = np.abs(strength) * unit, least < own
+        near = root_mean_square(each[~tiny])
+        held = tiny & (each > near)
+        unit = np.where(held, np.maximum(least, unit * (near / np.where(held, each, 1.0))), unit)
+        reach = rms * float(unit.max())
     effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
     return _Part(unit, rms, effect, reach)
 
@@ -223,25 +252,25 @@ def _joined(problem: Problem, each: Sequence[Any], held: Mask | None) -> Flat:
     return lengths
 
 
-def _strength(problem: Problem) -> Flat:
+def _strength(problem: Problem, own: Flat) -> Flat:
     """(n,) g of a gradient; of more rows the root mean square of each column, every row in units of its own."""
     if problem.matrix.shape[0] == 1:
         return one_row(problem.matrix)
-    rows = scaled_rms(problem.matrix, problem.scales)
+    rows = scaled_rms(problem.matrix, own)
     if rows is None:
-        return _strength_by_products(problem)
+        return _strength_by_products(problem, own)
     turned = problem.matrix.transposed()
     assert turned is not None  # as the rows are known
     return np.asarray(turned.norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)))
 
 
-def _strength_by_products(problem: Problem) -> Flat:
+def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
     """(n,) the same where entries are not known: 1, but where coordinates have units of their own.
 
     Then one product along all that have like scales, by random signs, tells what these do. What is claimed to do
     nothing counts as much as others: it is to move as they do.
     """
-    scales, n = problem.scales, problem.x.size
+    n = scales.size
     if not scales.max() >= ALIKE * scales.min():
         return np.ones(n)
     kinds = np.trunc(np.log(scales / median(scales)) / math.log(ALIKE))

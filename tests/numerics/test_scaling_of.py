@@ -51,8 +51,10 @@ def claim(
 def scaled(
     matrix: Any, scales: Any = None, *, x: Any = None, still: Any = (), most: Any = None, room: Any = None
 ) -> Scaling:
-    """The scaling of a claim, some coordinates of which stay still."""
+    """The scaling of a claim, some coordinates of which stay still; x is as large as the scales."""
     problem = claim(matrix, x, scales=scales, room=room)
+    if scales is not None:
+        problem = replace(problem, x=np.where(problem.x != 0, problem.scales, 0.0))
     stays = np.zeros(problem.x.size, bool)
     stays[list(still)] = True
     return scaling_of(problem, stays, most)
@@ -93,6 +95,31 @@ def test_entries_of_another_size_move_by_their_own_scale(times: float, own: bool
     assert scaled([2.0] * 3 + [1e6], [3.0, 3.0, 3.0, 3e-6]).lengths == close([3.0, 3.0, 3.0, 3e-6])
     assert scaled([2.0] * 3 + [4.0], [3.0, 3.0, 3.0, 6e3]).lengths == close([3.0, 3.0, 3.0, 1.5])
     assert scaled([2.0] * 4, [3.0, 3000.0, 3000.0, 3000.0]).lengths.tolist() == [3.0, 3000.0, 3000.0, 3000.0]
+
+
+def of(matrix: Any, x: list[float], scales: list[float]) -> Scaling:
+    """The scaling of a claim at an x that is less than its scales in some coordinates."""
+    return scaling_of(claim(matrix, np.array(x), scales=scales), np.zeros(len(x), bool))
+
+
+def test_what_lies_far_below_its_scale_moves_by_its_own_size_where_the_claim_says_that_it_has_another_unit():
+    """1e13 and 1e5 of an array whose scales are 1e13 and 3e13: both move by the median, 2e13, as long as the second
+    does no more. What would do more does as much, but moves by no less than it is; nothing else claimed, by just that.
+    """
+    x, scales = [1e13, 1e5], [1e13, 3e13]
+    assert of([1e-12, 1e-12], x, scales).lengths == close([2e13, 2e13])
+    assert of([1e-12, 4e-6], x, scales).lengths == close([2e13, 5e6])
+    found = of([1e-12, 1e-3], x, scales)
+    assert (found.lengths, found.sizes) == (close([2e13, 1e5]), close([100.0]))
+    assert of([0.0, 1e-3], x, scales).lengths == close([2e13, 1e5])
+    # Of rows, and of products, too.
+    rows = [[1e-12, 1e-3], [0.0, 0.0]]
+    assert of(np.array(rows), x, scales).lengths == close([2e13, 1e5])
+    assert of(products_of(*rows), x, scales).lengths == close([2e13, 1e5])
+    # A hundredth of its scale is as small as entries happen to be, and 0 has no size.
+    assert of([1e-12, 1e-3], [1e13, 0.9e-2 * 3e13], scales).lengths == close([2e13, 2.7e11])
+    assert of([1e-12, 1e-3], [1e13, 1.1e-2 * 3e13], scales).lengths == close([2e13, 2e13])
+    assert of([1e-12, 1e-3], [1e13, 0.0], scales).lengths == close([2e13, 2e13])
 
 
 def test_arrays_have_equal_shares():
