@@ -1204,3 +1204,43 @@ def test_noise_beside_kinks_convicts_no_right_gradient_of_a_few_entries(seed: in
 
     gradient = a.T @ (w * slope(a @ x / size)) / size
     assert check_gradient(f, gradient, x, rng=seed).outcome is not Outcome.FAIL
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0, -1.0, 5.0])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_parameter_in_other_units_than_its_array_is_seen(factor, named):
+    """The law of Arrhenius: 1e13 per second beside 1e5 J/mol. Forgotten, of opposite sign or five times as large as it
+    is the derivative by the first is wrong, though that by the second is 1e9 times as large.
+    """
+    inverse = 1.0 / (8.314 * np.linspace(300.0, 900.0, 20))
+
+    def slopes(p):
+        off = 2.0 * (np.log(p[0]) - p[1] * inverse)
+        return np.array([factor * np.sum(off) / p[0], -np.sum(off * inverse)])
+
+    def law(p):
+        return float(np.sum((np.log(p[0]) - p[1] * inverse) ** 2))
+
+    if named:
+        report = check_gradient(
+            lambda p: law([p["A"], p["E"]]),
+            lambda p: dict(zip("AE", slopes([p["A"], p["E"]]), strict=True)),
+            {"A": 1e13, "E": 1e5},
+        )
+    else:
+        report = check_gradient(law, slopes, np.array([1e13, 1e5]))
+
+    assert report.outcome is (Outcome.PASS if factor == 1.0 else Outcome.FAIL)
+    if factor != 1.0:
+        assert [m.name for m in report.wrong] == ['params["A"]' if named else "x[0]"]
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "PASS"), (0.0, "FAIL"), (-1.0, "FAIL"), (2.0, "FAIL")])
+def test_the_smaller_one_of_two_entries_is_judged_where_directions_do_not_know_it(factor, outcome):
+    """cos(0.7) beside 3e7 times as much, of which a direction knows eight digits."""
+    report = check_gradient(
+        lambda x: float(np.sin(x[0]) + 3e7 * np.sin(x[1])),
+        lambda x: np.array([factor * np.cos(x[0]), 3e7 * np.cos(x[1])]),
+        np.array([0.7, 0.7]),
+    )
+    assert report.outcome.value == outcome
