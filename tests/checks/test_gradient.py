@@ -1244,3 +1244,16 @@ def test_the_smaller_one_of_two_entries_is_judged_where_directions_do_not_know_i
         np.array([0.7, 0.7]),
     )
     assert report.outcome.value == outcome
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-10, 1e-11, 1e-12])
+def test_an_array_that_is_claimed_to_be_0_and_moves_f_by_little_is_wrong(slope):
+    """Beside slopes of 0.6 that of W is 5e-11 and less, of which f shows some digits; what is 0 passes."""
+    a, b = np.array([0.5, -0.4]), np.array([0.6, 0.1])
+    report = check_gradient(
+        lambda p: float(slope * np.sum(a * np.sin(p["W"])) + np.sum(b * np.sin(p["V"]))),
+        lambda p: {"W": np.zeros(2), "V": b * np.cos(p["V"])},
+        {"W": np.array([0.1, -0.1]), "V": np.array([0.6, 0.1])},
+    )
+    assert report.outcome is (Outcome.FAIL if slope else Outcome.PASS)
+    assert {m.name for m in report.wrong} == ({'params["W"][0]', 'params["W"][1]'} if slope else set())
