@@ -265,7 +265,7 @@ def _named(evidence: Evidence, names: Parameters | None) -> Evidence:
     worst = max(evidence.arrays, key=bound)
     certificate = worst.certificate
     if certificate is not None:
-        certificate = replace(certificate, name=f"each row of {block.name}")
+        certificate = replace(certificate, name=f"each row of {block.name}", others=False)
     fixed = sum(array.fixed for array in evidence.arrays)
     array = replace(worst, block=block, certificate=certificate, fixed=fixed)
     regions = [part for region in evidence.regions for part in _in_row(region, block)]

@@ -19,11 +19,17 @@ from gradcheck.results.table import concatenate, rows
 
 
 def evidence_of(
-    claim: Claim, joint: Joint, scaling: Scaling | None, confidence: float, limit: Limit = Limit.NONE
+    claim: Claim,
+    joint: Joint,
+    scaling: Scaling | None,
+    confidence: float,
+    limit: Limit = Limit.NONE,
+    alone: Joint | None = None,
 ) -> Evidence:
     """What the last directions show of every array, and what was judged entry by entry.
 
-    scaling : theirs; None where they settled nothing. limit : what keeps the bounds from being smaller.
+    scaling : theirs; None where they settled nothing. limit : what keeps the bounds from being smaller. alone : the
+    directions of the arrays that are claimed to be 0, which those others leave where they are.
     """
     judged = concatenate(claim.judged or [none_judged(claim.problem.x.dtype)])
     arrays = []
@@ -33,7 +39,12 @@ def evidence_of(
             continue
         named = any(region.block is block and region.box.size == block.size for region in claim.regions)
         certified = None if named else (judged, claim.factors.get(block.name), confidence)
-        arrays.append(array_evidence(claim.problem, joint, scaling, k, certified, limit))
+        if alone is None or not scaling.nothing[k] or scaling.lengths[block.slice].any():
+            arrays.append(array_evidence(claim.problem, joint, scaling, k, certified, limit))
+            continue
+        found = array_evidence(claim.problem, alone, scaling, k, certified, limit)
+        certificate = None if found.certificate is None else replace(found.certificate, others=True)
+        arrays.append(replace(found, certificate=certificate))
     return Evidence(latest(judged), tuple(arrays), tuple(_region(r, joint, scaling) for r in claim.regions))
 
 

@@ -24,6 +24,8 @@ from gradcheck.results.table import rows
 
 # Small entries that are judged one by one beside a certificate.
 SMALL = 40
+# Of so many entries in all each is.
+FEW = 4
 
 
 @dataclass
@@ -110,16 +112,20 @@ class Claim:
             self.judge(np.flatnonzero(held))
 
     def judge_the_small(self, joint: Joint, scaling: Scaling) -> None:
-        """Judge the entries of which directions know only that they are small beside a few others, where they are most.
+        """Judge the entries of which directions know only that they are small beside as few others, or fewer.
 
-        Each may be off by all that it is. What noise hides of one is no question: it was bounded as the others were.
+        Each may be off by all that it is; of up to four in all one that is claimed to be 0, too. What noise hides of
+        one is no question: it was bounded as the others were.
         joint, scaling : the last directions, and how far they move each entry.
         """
-        if np.count_nonzero(self.analytic) >= 2 * SMALL:
+        if np.count_nonzero(self.analytic) > 2 * SMALL:
             return
+        few = self.still.size <= FEW
         claimed = np.abs(self.analytic) * scaling.lengths
-        small = np.flatnonzero((claimed > 0) & (claimed < joint.bound[0]) & ~self.still)
-        if small.size < np.count_nonzero(claimed) < 2 * small.size <= 2 * SMALL:
+        asked = (scaling.lengths > 0) & (few | (claimed > 0))
+        small = np.flatnonzero(asked & (claimed < joint.bound[0]) & ~self.still)
+        others = np.count_nonzero(asked) - small.size
+        if 0 < small.size <= SMALL and (few or others <= small.size) and others:
             told = self.judge(small)
             self.judged[-1] = rows(told, np.flatnonzero(~told.judgement.inconclusive))
 

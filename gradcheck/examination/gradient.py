@@ -77,10 +77,12 @@ class _Examination:
             # Once all that moves f was judged, a mistake is still measured by what that does.
             scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])
+        apart: Joint | None = None
         if settled or test.along.moved == 0:
             alone = self._alone(scaling)
             if not alone.stays:
                 return None
+            apart = alone.joint if alone.joint is not None and alone.joint.certified[0] else None
             if not settled and alone.test is not None and alone.joint is not None and scaling.nothing.all():
                 # Nothing is claimed: these directions are all that there is to look at.
                 settled, test, joint, scaling = True, alone.test, alone.joint, alone.test.along.scaling
@@ -99,7 +101,7 @@ class _Examination:
         claim.judge_the_immovable(scaling)
         if settled and not (decided or claim.regions or np.count_nonzero(test.unsettled)):
             claim.judge_the_small(joint, scaling)
-        return evidence_of(claim, joint, scaling if settled else None, self.confidence)
+        return evidence_of(claim, joint, scaling if settled else None, self.confidence, alone=apart)
 
     def _tested(self) -> tuple[JointTest, Joint] | None:
         """The last test and its directions, after a search for what each one before found wrong; None: no way on."""

@@ -112,8 +112,10 @@ def _moved_by(
     if claimed is None or (claimed > accepted).any():
         return Alone(False, test, joint)
     told, missed = joint.directions, _missed(joint.directions, lengths)
-    if (missed > accepted).any() and (missed * told[-1].step / FARTHEST <= accepted).all():
-        # Noise hides less along a longer step, which nothing bends where f stays.
+    hidden = (missed > accepted).any() and (missed * told[-1].step / FARTHEST <= accepted).all()
+    if hidden or any((d.off > 0).any() for d in told):
+        # Noise hides less along a longer step, which nothing bends where f stays. What moves by less than its bars may
+        # be more than rounding there.
         longest = test.along.first(FARTHEST)
         told = told if longest is None else (*told, longest)
     stays = all((d.off <= 3.0 * d.error).all() for d in told)

@@ -180,9 +180,7 @@ class Directions(Points):
         self._weight = weight
         if self.rows > 1 and not (self.sizes > 0).any():
             # Of the entries nothing is known but what they add up to: the largest may be those that move least.
-            lengths = self.scaling.lengths[self.scaling.lengths > 0]
-            even = float(lengths.min() / lengths.max())
-            self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
+            self.sizes = of_typical_size(self.scaling.even * weight / math.sqrt(self.moved))
         if self.exact and step is None:
             del tangent
             values, tangent = self._complex_along()

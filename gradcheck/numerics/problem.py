@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, one_row
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import TOGETHER, generator_of, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.quantiles import median
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
 ALIKE = 1e3
+# An entry may have another unit than its array where it is so many times less than its scale.
+NEAR_ZERO = 1e2
 # An array whose gradient is so many roundings of the others' at most is claimed to be 0: in the dtype in which it was
 # computed, a bias before a normalisation has 1e-17 or 1e-8 beside 0.1.
 ROUNDINGS = 64.0
@@ -86,7 +88,8 @@ class Scaling:
     the size that a mistake in it is relative to, the entry or the root mean square of its array.
     rms : (arrays,) that root mean square for the one row of a gradient. nothing : (arrays,) claimed to be 0.
     least : (arrays,) the same as `sizes` of the one row of a gradient, array by array; infinite where nothing is moved.
-    held : how many times as far the others would move in the median, were there no array that does so little.
+    held : how many times as far the others would move in the median, were there no array that does so little. even :
+    what the entries do that do least, over what those do that do most, as far as is known before the first direction.
     """
 
     lengths: Flat
@@ -95,6 +98,7 @@ class Scaling:
     nothing: Mask
     least: Values
     held: float = 1.0
+    even: float = 1.0
 
 
 def rounding_of(problem: Problem) -> float:
@@ -116,10 +120,15 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     if problem.room is not None:
         held = still | problem.narrow
     moved = ~held if np.count_nonzero(held) else None
-    strength = _strength(problem)
+    own = _own_sizes(problem, scales)
+    strength = _strength(problem, own)
     parts = [
-        _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice]) for b in blocks
-    ]
+        _part(
+            scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice],
+            None if own is scales else own[b.slice],
+        )
+        for b in blocks
+    ]  # fmt: skip
     del scales
     largest = max(part.effect for part in parts)
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
@@ -144,8 +153,9 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
         ]
         smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
         return Scaling(
-            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back
-        )
+            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back,
+            _evenness(problem, lengths, strength, smallest),
+        )  # fmt: skip
 
     found = measured(lengths, each if moved is None else [lengths[b.slice] for b in blocks])
     if most is None:
@@ -179,21 +189,46 @@ class _Part:
     reach: float = 0.0
 
 
-def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
-    """That of the scales of one array and its g; moved : the entries that are, where not all."""
+def _own_sizes(problem: Problem, scales: Flat) -> Flat:
+    """(n,) the scales, or |x| where that is far less: near 0 by chance, or in units of its own.
+
+    Of many entries some are near 0.
+    """
+    if problem.x.size > MANY:
+        return scales
+    sizes = np.abs(problem.x)
+    tiny = (sizes < scales / NEAR_ZERO) & (sizes > 0)
+    return np.where(tiny, sizes, scales) if np.count_nonzero(tiny) else scales
+
+
+def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = None) -> _Part:
+    """That of the scales of one array and its g; moved : the entries that are, where not all.
+
+    least : (k,) as of `_own_sizes`, where some are not the scales. What by the claim does more than the others while it
+    changes by its scale has another one: no less than this.
+    """
     if own.size == 0:
         return _Part(own)
     mine = strength if moved is None else strength[moved]
     middle, rms = float(median(own)), root_mean_square(mine)
-    if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
+    if least is None and own.min() > middle / ALIKE and own.max() < middle * ALIKE:
         return _Part(middle, rms, rms * middle, rms * middle)
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
-    # The far larger ones do no more than the others, as arrays do: positions along a line are no lengths.
-    large = own >= middle * ALIKE
-    far, near = (root_mean_square(strength[part] * unit[part]) for part in (large, ~large))
+    # Those of other sizes do no more than the others, as arrays do: positions along a line are no lengths, and what is
+    # small is in units of its own, or happens to be.
     reach = rms * float(unit.max())
-    if far > near > 0:
-        unit = np.where(large, unit * (near / far), unit)
+    large, small = own >= middle * ALIKE, own <= middle / ALIKE
+    near = root_mean_square(strength[~(large | small)] * middle)
+    for part in (large, small):
+        far = root_mean_square(strength[part] * unit[part])
+        if far > near > 0:
+            unit = np.where(part, unit * (near / far), unit)
+    if least is not None:
+        each, tiny = np.abs(strength) * unit, least < own
+        near = root_mean_square(each[~tiny])
+        held = tiny & (each > near)
+        unit = np.where(held, np.maximum(least, unit * (near / np.where(held, each, 1.0))), unit)
+        reach = rms * float(unit.max())
     effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
     return _Part(unit, rms, effect, reach)
 
@@ -217,17 +252,47 @@ def _joined(problem: Problem, each: Sequence[Any], held: Mask | None) -> Flat:
     return lengths
 
 
-def _strength(problem: Problem) -> Flat:
+def _strength(problem: Problem, own: Flat) -> Flat:
     """(n,) g of a gradient; of more rows the root mean square of each column, every row in units of its own."""
-    m, n = problem.matrix.shape
-    if m == 1:
+    if problem.matrix.shape[0] == 1:
         return one_row(problem.matrix)
-    rows = scaled_rms(problem.matrix, problem.scales)
+    rows = scaled_rms(problem.matrix, own)
     if rows is None:
-        return np.ones(n)
+        return _strength_by_products(problem, own)
     turned = problem.matrix.transposed()
     assert turned is not None  # as the rows are known
     return np.asarray(turned.norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)))
+
+
+def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
+    """(n,) the same where entries are not known: 1, but where coordinates have units of their own.
+
+    Then one product along all that have like scales, by random signs, tells what these do. What is claimed to do
+    nothing counts as much as others: it is to move as they do.
+    """
+    n = scales.size
+    if not scales.max() >= ALIKE * scales.min():
+        return np.ones(n)
+    kinds = np.trunc(np.log(scales / median(scales)) / math.log(ALIKE))
+    _, kind, size = np.unique(kinds, return_inverse=True, return_counts=True)
+    usual = [float(median(scales[kind == k])) for k in range(size.size)]
+    signs = generator_of(0).choice([-1.0, 1.0], n)
+    products = [problem.matrix.product(np.where(kind == k, s * signs, 0.0)) for k, s in enumerate(usual)]
+    rows = mean_root(products)
+    each = [root_mean_square(of_one[rows > 0] / rows[rows > 0]) for of_one in products]
+    effects = np.array(each) / np.sqrt(size)
+    told = effects > NOTHING * effects.max()
+    if not told.any():
+        return np.ones(n)
+    effects[~told] = median(effects[told])
+    return np.asarray((effects / usual)[kind])
+
+
+def _evenness(problem: Problem, lengths: Flat, strength: Flat, least: float) -> float:
+    """What the smallest mistake that counts does, over what the entry does that does most, of products alone."""
+    if isinstance(problem.matrix, Product) and problem.matrix.shape[0] > 1 and lengths.any():
+        return least / float(np.max(strength * lengths))
+    return 1.0
 
 
 def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:

@@ -31,7 +31,8 @@ class Certificate:
         direction moves each entry.
     relative_to_rms : the norm ||e|| itself, in units of the array's root mean square entry.
     confidence : 1 - delta. directions : K. accepted : the part of `relative_to_rms` that is of entries which were
-        judged by themselves, and are off by no more than the tolerance lets pass.
+        judged by themselves, and are off by no more than the tolerance lets pass. others : whether the array is claimed
+        to be 0; then it is what it moves f by, in units of what an entry of the other arrays does.
 
     If ||e s|| = B, one direction has a residual within tau with probability at most sqrt(2) tau / B, and K
     independent ones with at most (sqrt(2) tau / B)^K. So if all stay within tau, a B above
@@ -48,6 +49,7 @@ class Certificate:
     confidence: float
     directions: int
     accepted: float = 0.0
+    others: bool = False
 
     @property
     def left(self) -> float:
@@ -60,7 +62,8 @@ class Certificate:
 
     def __str__(self) -> str:
         directions = f"{self.directions} direction{'s' if self.directions > 1 else ''}"
-        entry = f"the error of {self.name} is below {self.relative_to_rms:.1e} of its root mean square entry"
+        whose = "what an entry of the other arrays does" if self.others else "its root mean square entry"
+        entry = f"the error of {self.name} is below {self.relative_to_rms:.1e} of {whose}"
         return f"{entry}, confidence {_percent(self.confidence)} % ({directions})"
 
 

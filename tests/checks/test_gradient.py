@@ -1233,3 +1233,61 @@ def test_a_claim_of_0_beside_an_offset_does_not_pass_for_the_other_entry(offset,
         assert check_gradient(f, wrong, x).outcome is not Outcome.PASS
     straight = check_gradient(lambda x: 1e-3 * (x[0] - offset) + x[1] ** 2, np.array([1e-3, 1.0]), x)
     assert straight.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0, -1.0, 5.0])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_parameter_in_other_units_than_its_array_is_seen(factor, named):
+    """The law of Arrhenius: 1e13 per second beside 1e5 J/mol. Forgotten, of opposite sign or five times as large as it
+    is the derivative by the first is wrong, though that by the second is 1e9 times as large.
+    """
+    inverse = 1.0 / (8.314 * np.linspace(300.0, 900.0, 20))
+
+    def slopes(p):
+        off = 2.0 * (np.log(p[0]) - p[1] * inverse)
+        return np.array([factor * np.sum(off) / p[0], -np.sum(off * inverse)])
+
+    def law(p):
+        return float(np.sum((np.log(p[0]) - p[1] * inverse) ** 2))
+
+    if named:
+        report = check_gradient(
+            lambda p: law([p["A"], p["E"]]),
+            lambda p: dict(zip("AE", slopes([p["A"], p["E"]]), strict=True)),
+            {"A": 1e13, "E": 1e5},
+        )
+    else:
+        report = check_gradient(law, slopes, np.array([1e13, 1e5]))
+
+    assert report.outcome is (Outcome.PASS if factor == 1.0 else Outcome.FAIL)
+    if factor != 1.0:
+        assert [m.name for m in report.wrong] == ['params["A"]' if named else "x[0]"]
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "PASS"), (0.0, "FAIL"), (-1.0, "FAIL"), (2.0, "FAIL")])
+def test_the_smaller_one_of_two_entries_is_judged_where_directions_do_not_know_it(factor, outcome):
+    """cos(0.7) beside 3e7 times as much, of which a direction knows eight digits."""
+    report = check_gradient(
+        lambda x: float(np.sin(x[0]) + 3e7 * np.sin(x[1])),
+        lambda x: np.array([factor * np.cos(x[0]), 3e7 * np.cos(x[1])]),
+        np.array([0.7, 0.7]),
+    )
+    assert report.outcome.value == outcome
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-10, 1e-11, 1e-12])
+def test_an_array_that_is_claimed_to_be_0_and_moves_f_by_little_is_wrong(slope):
+    """Beside slopes of 0.6 that of W is 5e-11 and less, of which f shows some digits; what is 0 passes."""
+    a, b = np.array([0.5, -0.4]), np.array([0.6, 0.1])
+    report = check_gradient(
+        lambda p: float(slope * np.sum(a * np.sin(p["W"])) + np.sum(b * np.sin(p["V"]))),
+        lambda p: {"W": np.zeros(2), "V": b * np.cos(p["V"])},
+        {"W": np.array([0.1, -0.1]), "V": np.array([0.6, 0.1])},
+    )
+    assert report.outcome is (Outcome.FAIL if slope else Outcome.PASS)
+    assert {m.name for m in report.wrong} == ({'params["W"][0]', 'params["W"][1]'} if slope else set())
+    if not slope:
+        # Of W nothing is told in units of its own entries, which are 0.
+        words = {c.name: str(c) for c in report.certificates}
+        assert "of what an entry of the other arrays does" in words['params["W"]']
+        assert "of its root mean square entry" in words['params["V"]']

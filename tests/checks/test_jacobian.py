@@ -702,3 +702,28 @@ def test_the_transpose_of_an_operator_that_rounds_is_told_within_its_rounding(dt
     wrong = weights.T.copy()
     wrong[2, 3] += dtype(0.3)
     assert "not the transpose of its matvec" in checked(wrong).reason
+
+
+@pytest.mark.parametrize("farads", [1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("column", [0, 1, 3])
+def test_columns_beside_one_in_small_units_are_seen(farads, column):
+    """A capacitor's discharge by volts, ohms, farads and an offset: a column of 1e6 and more beside others hides none
+    of them, forgotten, of opposite sign or half as large again; the right Jacobian costs what differences would.
+    """
+    p = np.array([5.0, 1e3, farads, 0.3])
+    t = np.linspace(0.1, 3.0, 12) * p[1] * farads
+
+    def volts(p):
+        return p[0] * np.exp(-t / (p[1] * p[2])) + p[3]
+
+    def slopes(p):
+        left = np.exp(-t / (p[1] * p[2]))
+        by_time = p[0] * left * t / (p[1] * p[2])
+        return np.stack([left, by_time / p[1], by_time / p[2], np.ones_like(t)], axis=1)
+
+    report = check_jacobian(volts, slopes, p)
+    assert (report.outcome, report.nfev) == (Outcome.PASS, 9)
+    for factor in (0.0, -1.0, 1.5):
+        times = np.where(np.arange(4) == column, factor, 1.0)
+        report = check_jacobian(volts, lambda p, times=times: slopes(p) * times, p)
+        assert report.outcome is Outcome.FAIL, (factor, str(report))

@@ -48,6 +48,35 @@ def test_right_products_pass(matrix):
     assert report.arrays[0].shape == matrix.shape
 
 
+@pytest.mark.parametrize("units", [1e5, 1e9, 1e-9])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_column_in_other_units_of_a_product_is_seen(units, named):
+    """tanh(A x / s), of which one of six parameters, or an array of one, has values around s: forgotten, of opposite
+    sign or 1 % off in its column is wrong, of jvp and of an operator; the right one passes without a further direction.
+    """
+    rng = np.random.default_rng(0)
+    a, s = rng.normal(size=(8, 6)) / 3.0, np.where(np.arange(6) == 2, units, 1.0)
+    x = rng.normal(size=6) * s
+    x = {"a": x[:2], "b": x[2:3], "c": x[3:]} if named else x
+
+    def flat(x):
+        return np.concatenate(list(x.values())) if named else x
+
+    def f(x):
+        return np.tanh(a @ (flat(x) / s))
+
+    for factor, outcome in (
+        (1.0, Outcome.PASS),
+        (0.0, Outcome.FAIL),
+        (-1.0, Outcome.FAIL),
+        (1.01, Outcome.FAIL),
+    ):
+        times = np.where(np.arange(6) == 2, factor, 1.0) / s
+        report = check_jvp(f, lambda x, v, times=times: (1.0 - f(x) ** 2) * (a @ (times * flat(v))), x)
+        assert report.outcome is outcome, (factor, str(report))
+        assert factor != 1.0 or report.nfev == 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("matrix", "place"), [(A, (7, 3)), (WIDE, (2, 250)), (TALL, (333, 4))])
 def test_a_wrong_entry_of_a_product_is_named(matrix, place):

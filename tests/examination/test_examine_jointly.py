@@ -184,8 +184,9 @@ class Examination:
         if self.factored:
             self.judged.append(SimpleNamespace(judgement=SimpleNamespace(wrong=np.array([True]))))
 
-    def evidence_of(self, *given: Any) -> Any:
-        """What was found."""
+    def evidence_of(self, *given: Any, alone: Any) -> Any:
+        """What was found; no fake moves arrays by themselves."""
+        assert alone is None
         assert (given[0], given[1], given[3]) == (self.claim, self.shown, 0.9)
         self.surveyed.append(given[2])
         return "what was found"

@@ -846,10 +846,10 @@ def test_a_large_tangent_is_drawn_again_beside_the_complex_point(monkeypatch: py
 
 
 def test_where_the_entries_are_not_known_the_first_direction_tells_the_sizes_of_rows():
-    """As if all were alike, by the entry that moves least: 1/4 of the root of 5.25 over that of three that move."""
+    """As evenly as they move f, 1/4 here: 1/4 of the root of 5.25 over that of three that move."""
     for matrix, sizes in ((np.ones((2, 4)), [1.0, 1.0]), (np.array([[0.0] * 4, [1.0] * 4]), [1.0, 1.0])):
         along = directions(matrix=Dense(matrix))
-        along.scaling = replace(along.scaling, lengths=np.array([1.0, 2.0, 0.0, 4.0]))
+        along.scaling = replace(along.scaling, lengths=np.array([1.0, 2.0, 0.0, 4.0]), even=0.25)
         along.moved, along.sizes = 3, np.zeros(2)
         along._tangent = lambda: V
         along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 - 0.5 * t)

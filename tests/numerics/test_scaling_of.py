@@ -51,8 +51,10 @@ def claim(
 def scaled(
     matrix: Any, scales: Any = None, *, x: Any = None, still: Any = (), most: Any = None, room: Any = None
 ) -> Scaling:
-    """The scaling of a claim, some coordinates of which stay still."""
+    """The scaling of a claim, some coordinates of which stay still; x is as large as the scales."""
     problem = claim(matrix, x, scales=scales, room=room)
+    if scales is not None:
+        problem = replace(problem, x=np.where(problem.x != 0, problem.scales, 0.0))
     stays = np.zeros(problem.x.size, bool)
     stays[list(still)] = True
     return scaling_of(problem, stays, most)
@@ -88,9 +90,36 @@ def test_entries_of_another_size_move_by_their_own_scale(times: float, own: bool
     assert found.lengths == close([3.0, 3.0, 3.0, last])
     # Just as much is another size.
     assert scaled([2.0] * 3 + [2e-3], [3.0, 3.0, 3.0, 3000.0]).lengths.tolist() == [3.0, 3.0, 3.0, 3000.0]
-    # What would do more does as much.
+    # What would do more does as much, be it larger or smaller: 4e6 times a scale of 3e-6 is twice what others do.
+    assert scaled([2.0] * 3 + [4e6], [3.0, 3.0, 3.0, 3e-6]).lengths == close([3.0, 3.0, 3.0, 1.5e-6])
+    assert scaled([2.0] * 3 + [1e6], [3.0, 3.0, 3.0, 3e-6]).lengths == close([3.0, 3.0, 3.0, 3e-6])
     assert scaled([2.0] * 3 + [4.0], [3.0, 3.0, 3.0, 6e3]).lengths == close([3.0, 3.0, 3.0, 1.5])
     assert scaled([2.0] * 4, [3.0, 3000.0, 3000.0, 3000.0]).lengths.tolist() == [3.0, 3000.0, 3000.0, 3000.0]
+
+
+def of(matrix: Any, x: list[float], scales: list[float]) -> Scaling:
+    """The scaling of a claim at an x that is less than its scales in some coordinates."""
+    return scaling_of(claim(matrix, np.array(x), scales=scales), np.zeros(len(x), bool))
+
+
+def test_what_lies_far_below_its_scale_moves_by_its_own_size_where_the_claim_says_that_it_has_another_unit():
+    """1e13 and 1e5 of an array whose scales are 1e13 and 3e13: both move by the median, 2e13, as long as the second
+    does no more. What would do more does as much, but moves by no less than it is; nothing else claimed, by just that.
+    """
+    x, scales = [1e13, 1e5], [1e13, 3e13]
+    assert of([1e-12, 1e-12], x, scales).lengths == close([2e13, 2e13])
+    assert of([1e-12, 4e-6], x, scales).lengths == close([2e13, 5e6])
+    found = of([1e-12, 1e-3], x, scales)
+    assert (found.lengths, found.sizes) == (close([2e13, 1e5]), close([100.0]))
+    assert of([0.0, 1e-3], x, scales).lengths == close([2e13, 1e5])
+    # Of rows, and of products, too.
+    rows = [[1e-12, 1e-3], [0.0, 0.0]]
+    assert of(np.array(rows), x, scales).lengths == close([2e13, 1e5])
+    assert of(products_of(*rows), x, scales).lengths == close([2e13, 1e5])
+    # A hundredth of its scale is as small as entries happen to be, and 0 has no size.
+    assert of([1e-12, 1e-3], [1e13, 0.9e-2 * 3e13], scales).lengths == close([2e13, 2.7e11])
+    assert of([1e-12, 1e-3], [1e13, 1.1e-2 * 3e13], scales).lengths == close([2e13, 2e13])
+    assert of([1e-12, 1e-3], [1e13, 0.0], scales).lengths == close([2e13, 2e13])
 
 
 def test_arrays_have_equal_shares():
@@ -276,6 +305,39 @@ def test_rows_of_a_sparse_matrix_are_as_large_as_their_root_mean_square():
         [0.0, 0.0],
         [1.0],
     )
+    assert (found.even, scaled(Sparse(array, array)).even) == (1.0, 1.0)
+
+
+def products_of(*rows: list[float]) -> Product:
+    """A matrix of which products alone are known."""
+    array = np.array(rows)
+    return Product(array.shape, lambda v: array @ v)
+
+
+def test_of_products_alone_the_least_length_counts_as_the_least_that_is_moved():
+    """Scales of 1 and 4 in two arrays, entries of which are taken to be as large."""
+    found = scaled(products_of([1.0] * 5, [2.0] * 5), [1.0, 1.0, 4.0, 4.0, 4.0], x=TWO)
+    assert found.lengths == close([1.0, 1.0, 2.5, 2.5, 2.5])  # effects of 1 and 4, and 2.5 in the median
+    assert found.even == close(0.4)
+
+
+def test_of_products_alone_a_coordinate_in_large_units_moves_by_its_own_scale():
+    """A scale of 1e9 beside 1. Beside 3 times the first, 4e-9 times the last does 4 beside the root of 9/2: as much as
+    others do is the root of 9/32 of its scale. Nothing else would move by less than its scale, and all do as much.
+    """
+    scales = [1.0, 1.0, 1e9]
+    found = scaled(products_of([3.0, 0.0, 4e-9], [0.0, 0.0, 0.0]), scales)
+    assert found.lengths == close([1.0, 1.0, np.sqrt(9 / 32) * 1e9])
+    assert found.even == close(1.0)
+    # What would do less, or is claimed to do nothing, moves by all of its scale.
+    assert scaled(products_of([3.0, 0.0, 1e-9], [0.0] * 3), scales).lengths == close(scales)
+    found = scaled(products_of([3.0, 0.0, 0.0], [0.0] * 3), scales)
+    assert (found.lengths, found.even) == (close(scales), close(1.0))
+    # So does an array of its own, and all where nothing is claimed.
+    arrays = {"a": np.ones(2), "b": np.ones(1)}
+    found = scaled(products_of([3.0, 0.0, 0.0], [0.0] * 3), scales, x=arrays)
+    assert (found.lengths, found.nothing.tolist()) == (close(scales), [False, False])
+    assert scaled(products_of([0.0] * 3, [0.0] * 3), scales).lengths == close([*scales[:2], 1.0])
 
 
 def test_a_row_of_zeros_counts_as_large_as_the_others():
