@@ -55,6 +55,16 @@ def array_of(t: Tensor) -> Any:
     return np.array((own.float() if t.dtype == torch.bfloat16 else own).numpy())
 
 
+def point_of(t: Tensor) -> Any:
+    """A tensor of x as an array; a view, where NumPy has such numbers: one that overlaps itself is to be seen.
+
+    Of bfloat16 in float16, the nearest: f rounds x to 8 bits, so that it is the same at points nearer than that, and
+    steps are as long as this in float16 alone.
+    """
+    own = t.detach().cpu()
+    return own.half().numpy() if t.dtype == torch.bfloat16 else own.numpy()
+
+
 def write_back(arrays: list[Any], passed: list[Tensor]) -> None:
     """Let the check see what f wrote into its arguments."""
     for array, t in zip(arrays, passed, strict=True):

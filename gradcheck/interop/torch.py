@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from gradcheck.driver.options import Given
 from gradcheck.interop.adapter import judge, noted, optional
-from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, usable, write_back
+from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, point_of, usable, write_back
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 
@@ -74,8 +74,7 @@ def check_function(
         by_name = dict(zip(named, passed, strict=True)) if isinstance(x, dict) else {}
         return joined(f(*([] if by_name else passed), *constants, **by_name), "f"), leaves, passed
 
-    # Views, where NumPy has such numbers: one that overlaps itself is to be seen.
-    point = [array_of(t) if t.dtype == torch.bfloat16 else t.cpu().numpy() for t in given]
+    point = [point_of(t) for t in given]
     tree = dict(zip(named, point, strict=True)) if isinstance(x, dict) else point[0] if single else point
     return _judge(run, tree, "check_function(f, x", double, options)
 
@@ -145,7 +144,7 @@ def check_module(
         changed.update({name: None for name, b in buffers.items() if not torch.equal(now[name], b)})
         return out, leaves, leaves
 
-    point = {name: array_of(p) for name, p in parameters.items()}
+    point = {name: point_of(p).copy() for name, p in parameters.items()}
     report = _judge(run, point, "check_module(module, loss", double, options)
     return noted(report, _about_state(report, mine, list(changed)))
 
@@ -155,9 +154,11 @@ def _judge(run: Run, point: Any, call: str, double: bool, options: Given) -> Rep
     unreached: dict[str, None] = {}
 
     def value(x: Any) -> Any:
-        out, _, passed = run(parameters.arrays(x))
+        out, leaves, passed = run(parameters.arrays(x))
         write_back(parameters.arrays(x), passed)
-        return array_of(out)
+        # What a loss in float32 makes of bfloat16 shows more digits than are known.
+        coarse = any(leaf.dtype == torch.bfloat16 for leaf in leaves)
+        return array_of(out.bfloat16() if coarse and not out.is_complex() else out)
 
     def pullback(x: Any, cotangent: Any) -> Any:
         out, leaves, passed = run(parameters.arrays(x))

@@ -645,3 +645,24 @@ def test_a_module_of_bfloat16_is_judged():
     report = interop.check_module(module, lambda m, x: m(x).square().mean(), args=(data,), double=False)
     assert report.outcome is Outcome.PASS
     assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_steps_inside_bfloat16_convict_no_right_rule(seed):
+    """f moves in steps there, also where its loss is float32: over short ones it seemed to be flat."""
+    torch.manual_seed(seed)
+    t, data = torch.randn(6).bfloat16(), torch.randn(3, 4).bfloat16()
+    net = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)).bfloat16()
+
+    def norm(x):
+        return torch.nn.functional.layer_norm(x, (6,)).float().pow(3).sum()
+
+    reports = [
+        interop.check_function(norm, t, double=False),
+        interop.check_function(lambda x: torch.logsumexp(x.float(), 0), t, double=False),
+        interop.check_module(net, lambda m, x: m(x).float().square().mean(), args=(data,), double=False),
+    ]
+    assert not any(report.outcome is Outcome.FAIL for report in reports)
+    wrong = interop.check_function(lambda x: Trees.apply(x, -2.0).float().sum(), t, double=False)
+    assert wrong.outcome is Outcome.FAIL
