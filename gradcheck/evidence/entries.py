@@ -260,6 +260,7 @@ def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, en
     np.maximum.at(most, output, own * scale)
     others = most[output] / scale
     slight = np.abs(given) <= ROUNDINGS * setting.tolerance.eps * others
+    slight &= np.abs(given) * np.maximum(scale, 1.0) <= setting.level[output]
     still |= slight & (found.chord <= MARGIN * found.error) & (bar <= others)
     group = setting.groups(entries)
     return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
