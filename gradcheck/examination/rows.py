@@ -179,7 +179,9 @@ class _Rows:
         else:
             other = self.test.again(self.even(), exact=direction.exact, precise=count >= SHARING)
         alpha, scaled = scaled_rows(direction, other, joint.wrong, matrix)
-        found = self.divided(other) if scaled[joint.wrong].all() else self.repaired(other)
+        told, every = stand_out(joint), scaled[joint.wrong].all()
+        found = None if every else self.repaired(other)
+        found = self.divided(other) if every and told else found  # beside noise a sample tells more
         if found is None and count > LONE and told_by_groups(self.setting, count, matrix):
             return None
         if (
