@@ -218,7 +218,9 @@ def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = No
     # small is in units of its own, or happens to be.
     reach = rms * float(unit.max())
     large, small = own >= middle * ALIKE, own <= middle / ALIKE
-    near = root_mean_square(strength[~(large | small)] * middle)
+    if least is not None:
+        small &= least == own  # each of the others has its own unit
+    near = root_mean_square(strength[unit == middle] * middle)
     for part in (large, small):
         far = root_mean_square(strength[part] * unit[part])
         if far > near > 0:

@@ -116,6 +116,9 @@ def test_what_lies_far_below_its_scale_moves_by_its_own_size_where_the_claim_say
     rows = [[1e-12, 1e-3], [0.0, 0.0]]
     assert of(np.array(rows), x, scales).lengths == close([2e13, 1e5])
     assert of(products_of(*rows), x, scales).lengths == close([2e13, 1e5])
+    # As much as the root of 3/4 of the others here; one of another small scale, claimed to be 0, moves by all of that.
+    found = of([1.0, 1.0, 1.0, 0.0, 1e9], [1.0, 1.0, 1.0, 1e-4, 1e-10], [1.0, 1.0, 1.0, 1e-4, 1e-5])
+    assert found.lengths == close([1.0, 1.0, 1.0, 1e-4, np.sqrt(0.75) * 1e-9])
     # A hundredth of its scale is as small as entries happen to be, and 0 has no size.
     assert of([1e-12, 1e-3], [1e13, 0.9e-2 * 3e13], scales).lengths == close([2e13, 2.7e11])
     assert of([1e-12, 1e-3], [1e13, 1.1e-2 * 3e13], scales).lengths == close([2e13, 2e13])
