@@ -26,12 +26,6 @@ from gradcheck.parameters.leaves import (
 )
 from gradcheck.parameters.quantiles import median, quantile
 
-# The part of an array that counts as large as the next.
-NEAR_0 = 0.02
-# Of so few entries that is none. Others being larger is no reason to step them by more than a zero of an array of
-# such: beside 1e9 one of 0.5 is no weight near 0, and steps of 1e7 would hide all that f does at it, and at the others.
-FEW, MOST = 50, 1.0
-
 
 @dataclass(frozen=True)
 class Parameters:
@@ -114,16 +108,16 @@ class Parameters:
     def scales(self, flat: Flat) -> Flat:
         """The size (size,) of the steps' unit for each coordinate: |x_i|, within reason.
 
-        Of the nonzero entries of an array, the smallest 2 % count as large as the next (of few entries as 1 at most),
-        so that a weight which happens to lie near 0 is not stepped by 1e-9, while an array that spans many decades
-        keeps its own scale for each entry. Zeros get the array's median, or 1 where all are zero. Heuristic: by trial.
+        Of the nonzero entries of an array, the smallest 2 % count as large as the next, so that a weight which
+        happens to lie near 0 is not stepped by 1e-9, while an array that spans many decades keeps its own
+        scale for each entry. Zeros get the array's median, or 1 where all are zero. Heuristic: chosen by trial.
         """
         out = np.abs(flat)
         for b in self.blocks:
             part = out[b.slice]
             if np.count_nonzero(part) == part.size:
                 if part.size > 1:
-                    least = _least(part)
+                    least = quantile(part, 0.02, own=True)
                     np.maximum(np.abs(flat[b.slice], out=part), least, out=part)
                 continue
             zero = part == 0
@@ -132,7 +126,7 @@ class Parameters:
                 part[:] = 1.0
                 continue
             typical = median(sizes, own=True)
-            np.maximum(part, _least(sizes), out=part)
+            np.maximum(part, quantile(sizes, 0.02, own=True), out=part)
             part[zero] = typical
         return out
 
@@ -391,9 +385,3 @@ def _collected(tree: Any, name: str, expected: set[str]) -> dict[str, Any]:
     for suffix, child in _children(tree)[0]:
         found |= _collected(child, name + suffix, expected)
     return found
-
-
-def _least(sizes: Flat) -> Any:
-    """What entries of these sizes, in any order, count for at the least."""
-    least = quantile(sizes, NEAR_0, own=True)
-    return min(least, MOST) if sizes.size < FEW else least

@@ -404,24 +404,6 @@ def test_a_zero_has_the_scale_of_its_array():
     assert scales[4:].tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize(
-    ("x", "least"),
-    [
-        ([1e9, 0.5], 1.0),  # 0.02 of the way from 0.5 to 1e9 is 2e7
-        ([1e9, 30.0], 30.0),
-        ([1.0, 1e-9], 0.02),
-        ([0.0, 1e9, 0.5], 1.0),
-        ([1e9] * 48 + [0.5], 1.0),
-        ([1e9] * 99 + [0.5], 1e9),  # one of a hundred is near 0
-    ],
-)
-def test_no_small_entry_of_few_has_a_scale_above_1_for_others_being_larger(x, least):
-    """Their 2 % are no entry: what lies between the two smallest is the size of neither."""
-    parameters, flat = Parameters.of(np.array(x))
-
-    assert parameters.scales(flat).min() == pytest.approx(least, rel=1e-6)
-
-
 def test_points_are_rounded_to_the_dtype_of_their_own_array():
     """A float32 array beside a float64 one: only the first is on the coarse grid."""
     parameters, flat = Parameters.of({"a": np.ones(1, np.float32), "b": np.ones(1)})
