@@ -91,9 +91,11 @@ def _gather(known: Known, bar: Progress) -> None:
             if method.run(known) or known.final:
                 break
     if known.evidence is not None and known.setting is not None:
-        # However they were found, what each entry may be all of them together may not.
-        entries, outside = along_directions(known.setting, known.evidence.entries, known.options.rng)
-        known.about += outside
+        entries = known.evidence.entries
+        if known.options.subgradient:
+            # However they were found, what each entry may be all of them together may not.
+            entries, outside = along_directions(known.setting, entries, known.options.rng)
+            known.about += outside
         entries = open_between_kinks(known.setting, entries)
         if entries is not known.evidence.entries:
             known.evidence = replace(known.evidence, entries=entries)

@@ -228,7 +228,7 @@ def test_a_bias_before_a_normalisation_does_nothing_whatever_its_size(steps: int
         f, grad, p = normalised(seed, np.float64, steps)
         report = check_gradient(f, grad, p, rng=seed)
         assert report.outcome is Outcome.PASS
-        assert report.nfev <= 70
+        assert report.nfev <= 90  # one of four takes longer steps, where what is 0 may be more than rounding
         wrong = check_gradient(f, {**grad(p), "be": np.zeros(16)}, p, rng=seed)
         assert wrong.outcome is Outcome.FAIL
     passed = 0
