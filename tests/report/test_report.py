@@ -547,7 +547,7 @@ def test_a_budget_that_nobody_set_is_not_to_be_raised():
 
 
 def test_the_atol_that_is_offered_suffices():
-    """Of a bias before a normalisation, whose gradient is 0, 3e-15 is claimed: no resolution decides that, an atol does."""
+    """3e-15 for a bias before a normalisation, whose gradient is 0: no resolution decides that, an atol does."""
     rng = np.random.default_rng(0)
     data, target = rng.normal(size=(8, 4)), rng.normal(size=(8, 4))
 
