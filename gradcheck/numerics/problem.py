@@ -228,8 +228,10 @@ def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = No
     if least is not None:
         each, tiny = np.abs(strength) * unit, least < own
         near = root_mean_square(each[~tiny])
-        held = tiny & (each > near)
-        unit = np.where(held, np.maximum(least, unit * (near / np.where(held, each, 1.0))), unit)
+        wanted = unit * (near / np.where(each > near, each, 1.0))
+        # One that is nothing beside that as well lies at a singularity.
+        held = tiny & (each > near) & (wanted <= ALIKE * least)
+        unit = np.where(held, np.maximum(least, wanted), unit)
         reach = rms * float(unit.max())
     effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
     return _Part(unit, rms, effect, reach)

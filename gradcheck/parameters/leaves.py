@@ -69,7 +69,10 @@ def as_array(value: Any) -> NDArray[Any]:
 def _floats(array: NDArray[Any]) -> NDArray[Any]:
     """Fractions, decimals and mpmath's numbers as float64; an array of other objects as it is."""
     real = array.size > 0 and all(isinstance(value, Real | Decimal) for value in array.flat)
-    return array.astype(np.float64) if real else array
+    try:
+        return array.astype(np.float64) if real else array
+    except OverflowError:  # of integers beyond 1e308
+        return array
 
 
 def widened(array: NDArray[Any]) -> NDArray[Any]:
