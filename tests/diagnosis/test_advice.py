@@ -155,7 +155,7 @@ def test_beside_a_bend_another_point_is_advised():
 
 @pytest.mark.slow
 def test_the_complex_step_is_not_advised_for_what_rounding_may_have_taken():
-    """A bias before a normalisation: 1e-18 for 1e-19 is no dispute, and asked alone the complex step leaves it open."""
+    """A bias before a normalisation: 3e-15 for 0 is no dispute, and asked alone the complex step leaves it open."""
     case = CASES["a bias before a normalisation, one by one"]
     report = case.check({})
     advised = [a.remedy for a in report.undecided.advice]
