@@ -23,8 +23,9 @@ POINTS = len(STENCIL)
 KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
-# Noise of the slope hides no kink of so many times that: 6.6 are the bar of a jump, and as much it makes of it.
-HIDDEN = 20.0
+# Noise of the slope hides no kink of so many times that: 6.6 are the bar of a jump, and as much it makes of it. An
+# oscillation looks as kinked under noise that is more of f than the second.
+HIDDEN, CLEAN = 20.0, 1e-10
 # Where a shorter step has served: between both, as long as that is so much shorter.
 NOT_FAR = 0.7
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
@@ -267,7 +268,6 @@ class Search:
         fit, step = self.fit, self.step[rows]
         bar = 3.0 * (self.own[rows] + self.contested[rows])
         off = ~fit.finite
-        # Off the domain where a shorter step has served.
         beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < step)
         # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
         # f(x) may cancel to next to nothing: then f is as large as what it moves by.
@@ -280,6 +280,7 @@ class Search:
         bent = (fit.bends > 3.0 * fit.noise) & ~more[0] & ~off & ~kinked
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~more[0]
         hidden = self.kinked[rows] & ~(off | kinked) & (HIDDEN * fit.noise > self.kept["kink"][rows])
+        hidden &= self.level[rows] <= CLEAN * np.abs(self.f_x[rows])
         return _Seen(bar, precise, resolved, off, beyond, kinked, *more, bent, contested, hidden)
 
     def _factors(self, rows: Rows, seen: _Seen) -> tuple[Values, Mask]:
