@@ -272,7 +272,7 @@ def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
     """(n,) the same where entries are not known: 1, but where coordinates have units of their own.
 
     Then one product along all that have like scales, by random signs, tells what these do. What is claimed to do
-    nothing counts as much as others: it is to move as they do.
+    nothing counts as what does least: it is to move by its own size, and to hold back no others of its array.
     """
     n = scales.size
     if not scales.max() >= ALIKE * scales.min():
@@ -288,7 +288,7 @@ def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
     told = effects > NOTHING * effects.max()
     if not told.any():
         return np.ones(n)
-    effects[~told] = median(effects[told])
+    effects[~told] = effects[told].min()
     return np.asarray((effects / usual)[kind])
 
 

@@ -1117,3 +1117,21 @@ def test_an_operator_of_which_roundings_are_left_is_no_wrong_adjoint(surplus, ou
     for seed in range(8):
         report = check_adjoint(product, lambda u: product(u) + surplus * u, p, rng=seed)
         assert report.outcome is outcome
+
+
+def test_an_array_of_small_units_that_does_nothing_but_for_one_wrong_entry_is_seen():
+    """b does nothing, and one entry of it is claimed to do a tenth of what W does by entry, 1e-10 by size: FAIL."""
+    x = {"W": np.array([-1.4e6, 5.3e3, 6.5e6]), "b": np.array([0.489, -0.0073, 0.0072])}
+    m = np.random.default_rng(0).normal(size=(6, 3))
+    right = np.hstack([m, np.zeros((6, 3))])
+    wrong = right.copy()
+    wrong[3, 5] = 0.1 * np.sqrt(np.mean(right[3] ** 2))
+
+    def f(p):
+        return m @ p["W"]
+
+    for claim, outcome in ((right, Outcome.PASS), (wrong, Outcome.FAIL)):
+        for seed in range(3):
+            report = check_jvp(f, lambda p, v, c=claim: c @ np.concatenate([v["W"], v["b"]]), x, rng=seed)
+            assert report.outcome is outcome
+            assert [w.index for w in report.wrong] == ([] if claim is right else [(3, 5)])
