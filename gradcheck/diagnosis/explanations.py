@@ -237,7 +237,7 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     if not same(again, analytic):
         try:
             third = grad(subject.x)
-        except Exception:
+        except Exception:  # grad is the caller's: it may raise at a third call alone
             return None
         # One that differs from both is no memory but chance, which is said elsewhere.
         return Cause(Kind.REMEMBERS, place) if same(third, analytic) or same(third, again) else None

@@ -23,8 +23,7 @@ POINTS = len(STENCIL)
 KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
-# Noise of the slope hides no kink of so many times that (6.6 are the bar of a jump, and as much it makes of it). By
-# trial that of more of f than the second is left: under it an oscillation looks as kinked.
+# Noise of the slope hides no kink of so many times that; more noise, as a part of f, tells of none. Both by trial.
 HIDDEN, CLEAN = 20.0, 1e-10
 # Where a shorter step has served: between both, as long as that is so much shorter.
 NOT_FAR = 0.7

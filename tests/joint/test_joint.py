@@ -19,6 +19,13 @@ from gradcheck.results.certificate import bound_of
 from gradcheck.results.verdict import Tolerance
 
 
+def claimed_of(objective: Objective, x: Any, matrix: np.ndarray) -> Problem:
+    """The claim that the Jacobian of f at x is this matrix (m, n), with an rtol of 1e-6."""
+    parameters, flat = Parameters.of(x)
+    scales, f_x = parameters.scales(flat), objective.at(x)[0]
+    return Problem(objective, flat, f_x, scales, Tolerance(1e-6), None, 2.2e-16, matrix=Dense(matrix))
+
+
 def problem(f, gradient, x, **options):
     """A claim about a scalar f, which is called once at x."""
     parameters, flat = Parameters.of(x)
@@ -134,24 +141,14 @@ def test_all_rows_of_a_jacobian_are_judged_by_the_same_points():
     rng = np.random.default_rng(1)
     a = rng.normal(size=(30, 20)) / np.sqrt(20)
     x = rng.normal(size=20)
-    parameters, flat = Parameters.of(x)
+    parameters, _ = Parameters.of(x)
     jacobian = a * (1 - np.tanh(a @ x) ** 2)[:, None]
     for wrong in (None, 7):
         claimed = jacobian.copy()
         if wrong is not None:
             claimed[wrong, 3] *= 1.05
         objective = Objective(lambda x: np.tanh(a @ x), parameters, several=True)
-        f_x = objective.at(x)[0]
-        claim = Problem(
-            objective,
-            flat,
-            f_x,
-            parameters.scales(flat),
-            Tolerance(1e-6),
-            None,
-            2.2e-16,
-            matrix=Dense(claimed),
-        )
+        claim = claimed_of(objective, x, claimed)
         joint = directions_of(claim)
         if wrong is None:
             assert joint.certified.all()
@@ -274,19 +271,9 @@ def bent(rates, seed):
         f, slope = lambda z: np.tanh(z) + 0.1 * z**2, 1 - np.tanh(z) ** 2 + 0.2 * z
     else:
         f, slope = lambda z: np.sin(rates * z), rates * np.cos(rates * z)
-    parameters, flat = Parameters.of(x)
+    parameters, _ = Parameters.of(x)
     objective = Objective(lambda x: f(a @ x), parameters, several=True)
-    f_x = objective.at(x)[0]
-    claim = Problem(
-        objective,
-        flat,
-        f_x,
-        parameters.scales(flat),
-        Tolerance(1e-6),
-        None,
-        2.2e-16,
-        matrix=Dense(slope[:, None] * a),
-    )
+    claim = claimed_of(objective, x, slope[:, None] * a)
     scaling = scaling_of(claim, np.zeros(50, bool))
     return JointTest(claim, scaling, np.random.default_rng(seed), 1e-6, exact=False)
 
