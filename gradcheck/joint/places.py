@@ -71,7 +71,7 @@ class Places:
 class _Part:
     """Places start..stop - 1 with their residuals (2, m), for weights of 1 and for w, and the bars of both.
 
-    w grows along a span of places.
+    w grows along a span of places. asked : these residuals have named no place before.
     """
 
     start: int
@@ -79,6 +79,7 @@ class _Part:
     span: tuple[int, int]
     residual: Values
     error: Values
+    asked: bool = False
 
     @property
     def size(self) -> int:
@@ -192,7 +193,7 @@ class _Search:
     def explained_by_entries(self, part: _Part) -> Mask:
         """Judge the entries that a part names, one after another; (m,) the rows in which something is left then."""
         objective = self.test.problem.objective
-        for _ in range(TRIES):
+        for nth in range(TRIES):
             now = self.corrected(part)
             left = np.asarray(self.exceeds(now.residual, now.error * [[1.0], [HEAVIEST]]).any(axis=0))
             if not left.any():
@@ -201,7 +202,8 @@ class _Search:
                 self.found.spent = True
                 self.found.unexplained |= left
                 return left & False
-            places = [part.start] if part.size == 1 else self.suspects(now, left)
+            asked = part.asked and nth == 0
+            places = [part.start] if part.size == 1 else [] if asked else self.suspects(now, left)
             wrong = [self.look_at(place, now.residual[0]) for place in places if place not in self.known]
             if not any(wrong):
                 break
@@ -259,7 +261,7 @@ class _Search:
                 # It adds to the weighted residual what is known of it, and at most its weight times its own bar.
                 residuals = plains[loud], part.residual[1] - known.residual[1]
                 bars = errors[loud], part.error[1] + known.error[1] + HEAVIEST * errors[silent]
-                return [_Part(*ends[loud], part.span, np.stack(residuals), np.stack(bars))]
+                return [_Part(*ends[loud], part.span, np.stack(residuals), np.stack(bars), asked=True)]
         weighted, weighted_error = self.measure(*ends[0], weighted=True)
         # By the weights of the whole part, which are these times `slope`, and `more`.
         slope = (middle - part.start) / (part.span[1] - part.span[0])
@@ -349,8 +351,10 @@ def find_places(
     search.since, search.last, search.patience = search.begin, search.begin + budget, patience
     count, found = search.order.size, search.found
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
-    both = (np.stack(each) for each in zip((direction.residual, direction.error), measured, strict=True))
-    parts = [_Part(0, count, (0, count), *both)]
+    residual, error = (
+        np.stack(each) for each in zip((direction.residual, direction.error), measured, strict=True)
+    )
+    parts = [_Part(0, count, (0, count), residual, error)]
     found.unexplained = np.zeros(rows.size, bool)
     sample_at = MANY
     while parts:

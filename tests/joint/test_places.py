@@ -19,6 +19,7 @@ from gradcheck.joint.places import (
     told_by,
     weights_of,
 )
+from gradcheck.numerics.tangents import within
 
 
 class Order:
@@ -617,6 +618,23 @@ def test_two_wrong_entries_in_one_row_are_told_apart_by_halves():
     assert claim.asked == [weighted(32), half.tolist(), stretched(0, 16, 32)]
     assert (found.wrong, found.right) == ([4, 27], [])
     assert (claim.judged, claim.told) == ([(4, [0]), (27, [0])], [[1.0], [3.0]])
+
+
+def test_a_half_that_holds_all_is_not_asked_for_the_place_that_the_whole_did_not_name():
+    """At 3 and 12 of 64: the ratio is that of place 7.5, and a bar of 0.01 leaves four of them, which are asked once.
+
+    The second half holds nothing, nor do the third and fourth eighth; in the first quarter both are loud.
+    """
+    claim = Claim(one_row(64, at_3=1.0, at_12=1.0), 0.01)
+    found = claim.found()
+
+    def plain(start: int, stop: int) -> list[float]:
+        return within(np.ones(64), slice(start, stop)).tolist()
+
+    assert claim.asked[:2] == [weighted(64), stretched(6, 10)]
+    assert claim.asked[2:5] == [plain(0, 32), plain(0, 16), plain(0, 8)]
+    assert claim.asked[5] == stretched(0, 8)
+    assert (found.wrong, found.right) == ([3, 12], [])
 
 
 def test_what_was_found_in_one_half_explains_nothing_in_the_other():
