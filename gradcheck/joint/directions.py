@@ -62,9 +62,10 @@ OUTER = np.array([0, 1, -2, -1])
 class Directions(Points):
     """Random directions for one claim, and what f shows along them.
 
-    exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
+    exact : whether f may be asked for complex numbers; False once they were `refused` or not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
+    delta : the chance to be wrong of each row. unseen : (m,) as of `too_few`.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     probed : (m,) the noise of one value of f, where values near x have told it.
     pending : (m,) rows that steps in noise are chosen for.
@@ -78,6 +79,7 @@ class Directions(Points):
         *,
         exact: bool,
         fixed: Mask,
+        delta: float = 1e-6,
         enough: float = math.inf,
         tolerant: bool = False,
         probed: Values | None = None,
@@ -85,6 +87,7 @@ class Directions(Points):
         super().__init__(problem, scaling)
         self.rng = rng
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
+        self.refused, self.delta, self.unseen = not exact, delta, np.zeros(self.rows, bool)
         self.sizes = scaling.sizes
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried = TRIED if probed is None else TRIED_ALONE
@@ -184,10 +187,11 @@ class Directions(Points):
         if self.exact and step is None:
             del tangent
             values, tangent = self._complex_along()
+            self.refused = values is None
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
-        begin = step or first_step(self.problem.f_x, weight, self._asked(), self.scaling.held)
+        begin = step or first_step(self.problem.f_x, weight, self.asked, self.scaling.held)
         if values is not None:
             found = self._confirmed(tangent, np.asarray(values.imag), begin)
             if found is not None:
@@ -250,7 +254,8 @@ class Directions(Points):
         self.longest = max(step, FARTHEST_ALONE)
         return step
 
-    def _asked(self) -> Values | None:
+    @property
+    def asked(self) -> Values | None:
         """(m,) the first step that rounding would ask for; None where it is no matter."""
         if self.exact or self.scaling.held <= 1.0:
             return None

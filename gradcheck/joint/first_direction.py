@@ -41,12 +41,11 @@ FARTHER = 8.0
 HIDES = 1e-3
 
 
-def settled(along: Directions, first: Direction, delta: float, most: int) -> tuple[Direction, float | None]:
+def settled(along: Directions, first: Direction, most: int) -> tuple[Direction, float | None]:
     """Another direction with another step, where noise, a kink or bends keep the first from telling; or the first.
 
     The bar falls with a far shorter step where f is smooth nearer to x; where it does not, that is noise, or a kink
-    at x. Noise alone takes less of a longer step. delta : the chance to be wrong of each row. most : directions after
-    which it is given up.
+    at x. Noise alone takes less of a longer step. most : directions after which it is given up.
 
     Returns
     -------
@@ -56,14 +55,14 @@ def settled(along: Directions, first: Direction, delta: float, most: int) -> tup
     """
     needed = along.needed
     # By the bars alone: what exceeds them is another matter.
-    unbounded = ~(bound_of([first.bar], delta) <= needed)
+    unbounded = ~(bound_of([first.bar], along.delta) <= needed)
     if not np.count_nonzero(unbounded):
         return first, None
-    hopeful = enough(min(most, along.moved + 1), first.bar, needed, delta)
+    hopeful = enough(along, min(most, along.moved + 1), first.bar, needed)
     doubtful = (along.unsettled(first) | ~hopeful) & ~along.fixed
     if not most_of(doubtful, ~along.fixed):
         # Of many rows some seem noisy by chance, and take no more directions than others.
-        doubtful &= ~harmless(first, needed, delta, USUAL, most=first.bar)
+        doubtful &= ~harmless(along, first, needed, USUAL, most=first.bar)
     if not np.count_nonzero(doubtful & unbounded) or not moves(first):
         return first, None
     assert first.fit is not None
@@ -77,7 +76,7 @@ def settled(along: Directions, first: Direction, delta: float, most: int) -> tup
             return nearer, None
         first = nearer or first
     noise = (noise | along.gridded) & doubtful
-    return (_in_noise(along, first, noise, doubtful, delta) if most_of(noise, doubtful) else first), level
+    return (_in_noise(along, first, noise, doubtful) if most_of(noise, doubtful) else first), level
 
 
 def _beyond_grid(first: Direction) -> Mask:
@@ -131,13 +130,13 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
     return along.jumps(nearer.tangent, ends, values, near.value, row, float(far.spread[row]))
 
 
-def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:
+def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask) -> Direction:
     """The same, or a direction with a longer step, of which noise takes less unless f bends too much on the way."""
     known = replace(first, noisy=noise)
     expected = along.short_of([known]).together
-    if most_of(enough(MOST, expected, along.needed, delta), doubtful):
+    if most_of(enough(along, MOST, expected, along.needed), doubtful):
         return known
-    hopeful = enough(MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, along.needed, delta)
+    hopeful = enough(along, MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, along.needed)
     if not (most_of(hopeful, doubtful) or along.probed is not None) or not affords(along, 2):
         return first
     for step in _longer(along, first.step):
@@ -170,7 +169,7 @@ def _noise_alone(along: Directions, first: Direction) -> Mask:
     return np.asarray(along.unsettled(first) & fit.flat & small & ~fit.kinked & ~along.gridded)
 
 
-def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int) -> Values:
+def sizes_at_minima(along: Directions, first: Direction, most: int) -> Values:
     """(m,) what mistakes are relative to: where all entries are 0 within their bars, what they become a scale away.
 
     And a part of that at the least, which an answer of a solver is beside it.
@@ -187,7 +186,7 @@ def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int
     # One of the size of what f bends is a kink.
     slight = np.abs(np.nan_to_num(fit.kink)) <= SLIGHT * fit.even[0] * first.step
     needed = along.problem.tolerance.resolution * there
-    calm = ~along.unsettled(first) | (harmless(first, needed, delta, most) & slight)
+    calm = ~along.unsettled(first) | (harmless(along, first, needed, most) & slight)
     calm &= fit.moved
     if ((along.problem.x == 0) & (along.scaling.lengths > 0)).any():
         # An entry that is 0 has no size: what is claimed may show far nearer to x.

@@ -10,7 +10,10 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import LONGER, Directions
+from gradcheck.joint.few_points import AMPLIFIED, four_points
+from gradcheck.joint.points import EPS, first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR
+from gradcheck.numerics.row_formulas import where
 from gradcheck.results.certificate import least_bounds
 
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
@@ -21,22 +24,55 @@ PATIENCE = 4
 MARGIN = 1.3
 # After so many directions of few points in noise they tell what the next ones will be.
 SEVERAL = 3
+# By what the fit of degree 6 to eight points and f(x) multiplies the noise of one value at a step of 1.
+BY_EIGHT = 3.12
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
 
 
-def enough(count: int, most: Values, needed: Values, delta: float) -> Mask:
+def enough(along: Directions, count: int, most: Values, needed: Values) -> Mask:
     """(m,) rows that so many directions certify, with residuals of `most` (m,); those of 0 take no more than one.
 
-    needed : (m,) what their bounds have to be; 0 certifies nothing. delta : the chance to be wrong of each row.
+    needed : (m,) what their bounds have to be; 0 certifies nothing.
     """
-    return np.asarray(
-        ((most == 0) & (needed > 0)) | (needed / (MARGIN * most) >= least_bounds(delta)[count - 1])
-    )
+    none, one = (least_bounds(along.delta, unseen)[count - 1] for unseen in (0, 1))
+    least = where(along.unseen, one, none)
+    return np.asarray(((most == 0) & (needed > 0)) | (needed / (MARGIN * most) >= least))
+
+
+def too_few(along: Directions, error: Values, sizes: Values) -> Mask:
+    """(m,) rows of which one direction proves too little whatever it shows, as its bar is at least 3 E (m,).
+
+    To be settled before the direction is looked at, of which neither may know anything: then no look is taken after it,
+    and the one after two has the share of a first. Where any number of directions proves too little the sizes (m,) are
+    not those that will be asked for, as at a minimum.
+    """
+    least, needed = least_bounds(along.delta), along.problem.tolerance.resolution * sizes
+    return np.asarray((least[0] * 3.0 * error > needed) & (least[-1] * 3.0 * error <= needed))
+
+
+def too_few_by_rounding(along: Directions) -> Mask:
+    """`too_few`, by a first direction of eight points, as far as the rounding of f(x) tells its bar."""
+    if not along.refused:
+        return along.unseen
+    problem, scaling = along.problem, along.scaling
+    weight = problem.matrix.norms(scaling.lengths)
+    if weight is None:
+        return along.unseen
+    step = first_step(problem.f_x, weight, along.asked, scaling.held)
+    return too_few(along, BY_EIGHT / step * EPS * np.abs(problem.f_x), scaling.sizes)
+
+
+def too_few_by_noise(along: Directions, told: Direction) -> Mask:
+    """`too_few`, by directions of four points, of f as a first direction has told it for another claim."""
+    if told.fit is None or told.exact:
+        return np.zeros(along.rows, bool)
+    step, _ = four_points(told.fit, told.step, np.where(along.sizes > 0, along.sizes, np.inf))
+    return too_few(along, AMPLIFIED / step * told.fit.noise, along.sizes)
 
 
 def harmless(
-    first: Direction, needed: Values, delta: float, count: int, *, most: Values | None = None
+    along: Directions, first: Direction, needed: Values, count: int, *, most: Values | None = None
 ) -> Mask:
     """(m,) rows that bars many times as wide would certify, too, with a kink in them: that noise voids no row.
 
@@ -48,7 +84,7 @@ def harmless(
         return np.zeros(needed.size, bool)
     wide = np.where(first.noisy, 1.0, CAUTIOUS) * (first.most if most is None else most)
     wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
-    return np.asarray(enough(count, wide, needed, delta) & fit.moved)
+    return np.asarray(enough(along, count, wide, needed) & fit.moved)
 
 
 def hopeless(
@@ -56,7 +92,6 @@ def hopeless(
     told: Direction | None,
     taken: Sequence[Direction],
     needed: Values,
-    delta: float,
     most: int,
 ) -> Mask:
     """(m,) rows that directions like those taken do not certify, or at a higher cost than single entries.
@@ -64,7 +99,7 @@ def hopeless(
     told : what a first direction shows of f, of this claim or another. most : directions after which it is given up.
     """
     expected = _expected(along, told, taken)
-    return ~enough(min(most, along.moved + len(taken)), expected, needed, delta)
+    return ~enough(along, min(most, along.moved + len(taken)), expected, needed)
 
 
 def _expected(along: Directions, told: Direction | None, taken: Sequence[Direction]) -> Values:
@@ -113,12 +148,11 @@ def asks_more(
     taken: Sequence[Direction],
     needed: Values,
     pending: Mask,
-    delta: float,
 ) -> bool:
     """Whether most of the open rows would take many directions in noise as it is told so far."""
     if not told.in_noise:
         return False
-    return not most_of(enough(MOST, along.short_of(taken).together, needed, delta), pending)
+    return not most_of(enough(along, MOST, along.short_of(taken).together, needed), pending)
 
 
 def _tells_by_eight(first: Direction) -> bool:

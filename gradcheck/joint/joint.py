@@ -24,6 +24,8 @@ from gradcheck.joint.forecast import (
     eight_cost_less,
     harmless,
     hopeless,
+    too_few_by_noise,
+    too_few_by_rounding,
 )
 from gradcheck.joint.second_look import confirmed
 from gradcheck.numerics.line_fit import EIGHT, FOUR
@@ -78,6 +80,7 @@ class JointTest:
             rng,
             exact=exact,
             fixed=self.fixed,
+            delta=delta,
             enough=enough,
             tolerant=tolerant,
             probed=probed,
@@ -89,6 +92,7 @@ class JointTest:
             assert before.first is not None
             self.first = before.first.without_tangent()
             self.along.follow(before.along)
+            self.along.unseen = too_few_by_noise(self.along, before.first)
         # Whether four points a direction tell too little, and eight are taken.
         self._by_eight = False
         # Whether some row stood out, were it only before a second look.
@@ -141,7 +145,7 @@ class JointTest:
         first = self.first
         if first is None or first.fit is None or first.in_noise or (first.weight <= 3.0 * first.error).any():
             return None
-        harm = ~harmless(first, self.along.needed, self.delta, self.most, most=first.bar)
+        harm = ~harmless(self.along, first, self.along.needed, self.most, most=first.bar)
         unsettled = self.along.unsettled(first) & harm
         return None if unsettled.any() else self.along.scaling.lengths
 
@@ -158,9 +162,10 @@ class JointTest:
                 self._begun = self.along.next([self.first])
             else:
                 self.first = self.along.first(None)
+                self.along.unseen = too_few_by_rounding(self.along)
                 if self.first is not None and not self.first.exact:
                     far, fit = self.first.step, self.first.fit
-                    self.first, self.level = settled(self.along, self.first, self.delta, self.most)
+                    self.first, self.level = settled(self.along, self.first, self.most)
                     assert fit is not None
                     slight = bool((fit.flat & (fit.spread <= ROUNDED * fit.size)).all())
                     self.past_rounding = slight and self.first.step < far
@@ -189,7 +194,7 @@ class JointTest:
         if first is None:
             return self._nothing()
         if not self._told:
-            self.along.sizes = sizes_at_minima(self.along, first, self.delta, self.most)
+            self.along.sizes = sizes_at_minima(self.along, first, self.most)
             if slope_near_zero(self.along, first):
                 return self._nothing(first)
         watched = ~self.fixed & np.isfinite(first.error)
@@ -226,7 +231,7 @@ class JointTest:
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
                     residuals = np.array([d.most[certified] for d in directions])
-                    kept = precise(residuals, self.sizes[certified], self.delta)
+                    kept = precise(residuals, self.sizes[certified], self.delta, int(self.along.unseen.any()))
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < A_DIRECTION:
@@ -245,15 +250,21 @@ class JointTest:
         """
         choices = self._choices
         if choices is None:
-            return bound_of(most, self.delta)
+            return self._bound_of(most, self.delta)
         if len(most) == 1:
             return np.full(self.rows, np.inf)
-        bound = bound_of(most[1:], self.delta / 2.0)
+        bound = self._bound_of(most[1:], self.delta / 2.0)
         for count in np.unique(choices).tolist():
             rows = np.flatnonzero(choices == count)
             every = bound_of([each[rows] for each in most], self.delta / (4.0 * count), unseen=1)
             bound[rows] = np.minimum(bound[rows], every)
         return bound
+
+    def _bound_of(self, most: Sequence[Values], delta: float) -> Values:
+        unseen = self.along.unseen
+        if np.count_nonzero(unseen) in (0, self.rows):
+            return bound_of(most, delta, unseen=int(unseen[0]))
+        return np.where(unseen, bound_of(most, delta, unseen=1), bound_of(most, delta))
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
@@ -261,16 +272,16 @@ class JointTest:
         first = directions[0]
         disturbed = self.along.unsettled(first)
         if np.count_nonzero(disturbed):
-            disturbed = disturbed & ~(harmless(first, needed, self.delta, most) | first.noisy)
+            disturbed = disturbed & ~(harmless(self.along, first, needed, most) | first.noisy)
         if self.probed is None or len(directions) >= TELLING:
-            vain = hopeless(self.along, self.first, directions, needed, self.delta, most)
+            vain = hopeless(self.along, self.first, directions, needed, most)
             return pending & (vain | disturbed)
         if len(directions) < MOST:
             self._by_eight |= bool(disturbed.any())
             return pending & False
         # A bound is worth some more directions even where it does not certify.
         coarse = np.maximum(needed, COARSE * self.sizes)
-        return pending & hopeless(self.along, self.first, directions, coarse, self.delta, TELLING)
+        return pending & hopeless(self.along, self.first, directions, coarse, TELLING)
 
     def _next(self, directions: list[Direction], pending: Mask, needed: Values) -> Direction:
         """One more, whose points are as far apart, and as many, as the pending rows ask for."""
@@ -279,7 +290,7 @@ class JointTest:
             self.first = directions[0]
         assert self.first is not None
         told = [self.first] if self._told else directions
-        longer = asks_more(self.along, self.first, directions, needed, pending, self.delta)
+        longer = asks_more(self.along, self.first, directions, needed, pending)
         return self.along.next(told, longer=longer, eight=self._by_eight)
 
     def standing_out(self, joint: Joint) -> Mask:

@@ -36,17 +36,42 @@ def planted(gradient, places, factor=1.05):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("real", [True, False])
-@pytest.mark.parametrize(("count", "most"), [(1, (34, 13)), (3, (70, 28)), (10, (170, 72))])
+@pytest.mark.parametrize(("count", "most"), [(1, (28, 13)), (3, (62, 26)), (10, (152, 66))])
 def test_wrong_entries_of_forty_thousand_are_named(real, count, most):
-    """All of them and no other, with so many evaluations at most: real, and by the complex step."""
+    """All of them and no other, with so many evaluations in the median: real, and by the complex step."""
     f, gradient, x = network(real)
-    for seed in range(3):
+    spent = []
+    for seed in range(9):
         sizeable = np.flatnonzero(np.abs(gradient["W1"]) > 0.1 * np.sqrt(np.mean(gradient["W1"] ** 2)))
         places = np.random.default_rng(seed).choice(sizeable, count, replace=False)
         report = check_gradient(f, planted(gradient, places), x, rng=seed)
         assert report.outcome is Outcome.FAIL
         assert {m.flat_index for m in report.wrong} == set(places.tolist())
-        assert report.nfev <= most[0 if real else 1]
+        spent.append(report.nfev)
+    assert np.median(spent) <= most[0 if real else 1]
+
+
+def test_where_one_direction_is_known_to_be_too_few_two_prove_more():
+    """Of values of 1e5 rounding leaves so much that no look is taken after the first, nor is one of the last two.
+
+    A right gradient of 200 then takes 14 evaluations and a wrong entry 26; with a look after each direction 18 and 30
+    at half of the seeds.
+    """
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        a, x = rng.uniform(0.5, 1.0, 200), rng.normal(size=200)
+        gradient = a * np.cos(a * x)
+
+        def f(x, a=a):
+            return float(np.sum(np.sin(a * x))) + 1e5
+
+        right = check_gradient(f, gradient, x, rng=seed)
+        assert right.outcome is Outcome.PASS
+        assert right.nfev <= 14
+        gradient[7] *= 1.5
+        wrong = check_gradient(f, gradient, x, rng=seed)
+        assert [m.flat_index for m in wrong.wrong] == [7]
+        assert wrong.nfev <= 26
 
 
 def test_the_right_one_passes_with_fourteen_evaluations():

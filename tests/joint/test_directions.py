@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED
+from gradcheck.joint.forecast import too_few_by_rounding
 from gradcheck.numerics.line_fit import EIGHT, FOUR, fifth_over_third, positions
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
@@ -873,6 +875,24 @@ def test_directions_take_over_what_others_told_of_f():
     del after.__dict__["rounding_of_x"]
     assert (after._weight.tolist(), after._shown.tolist()) == ([2.0, 3.0], [True, False])
     assert after.gridded.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("f_x", "few"), [(1e-3, False), (1e4, True)])
+def test_whether_one_direction_is_too_few_is_settled_before_it_is_looked_at(f_x: float, few: bool):
+    """By what f(x) rounds to: E is 3.12 eps |f(x)| / h, and a first look takes three quarters of the chance."""
+
+    def f(x: Any) -> Any:
+        return squares(x) - squares(X) + f_x
+
+    def real(x: Any) -> float:
+        return float(f(x))
+
+    first, along, _ = first_of(real, 2 * X, X)
+    proves = math.sqrt(2.0) / 0.75e-6 * 3.0 * 3.12 * EPS * f_x / first.step
+    assert bool(proves > along.problem.tolerance.resolution * along.sizes[0]) is few
+    assert too_few_by_rounding(along).tolist() == [few]
+    # Where f takes complex numbers one direction is enough.
+    assert too_few_by_rounding(first_of(f, 2 * X, X)[1]).tolist() == [False]
 
 
 @pytest.mark.parametrize(

@@ -221,12 +221,11 @@ def test_what_a_direction_chose_is_among_as_many_as_it_might_have_chosen():
     assert np.isinf(counting._bound([each(1.0)])).all()
 
     def proved(first: float, second: float, choices: int) -> float:
-        """By both, at the share of a first look; one of them left out; or by the fresh one alone."""
+        """By both, at the share of a first look; or by the fresh one alone."""
         share = 0.75 * 1e-6 / 4.0 / choices
-        both = math.sqrt(2.0) * max(first, second) * (1.5 / share) ** 0.5
-        better = math.sqrt(2.0) * min(first, second) * 6.0 / share
+        both = math.sqrt(2.0) * max(first, second) * (1.0 / share) ** 0.5
         fresh = math.sqrt(2.0) * second / (0.75 * 1e-6 / 2.0)
-        return min(both, better, fresh)
+        return min(both, fresh)
 
     for first, second in ((1.0, 1.0), (1.0, 2.0), (1e9, 1.0), (1.0, 1e9)):
         found = counting._bound([each(first), each(second)])
@@ -496,12 +495,12 @@ def test_in_noise_longer_steps_are_asked_for_where_eight_directions_would_not_do
     """Where they would, or without noise, not."""
     test = joint_test(2, columns=100)
     test.first = of_size(test, 30)
-    assert not asks_more(test.along, test.first, [test.first], np.full(2, 1e-3), BOTH, test.delta)
+    assert not asks_more(test.along, test.first, [test.first], np.full(2, 1e-3), BOTH)
     unit = float(test.along.short_of([scattered(1e-9)]).together[0])
     for part, more in ((0.99, False), (1.01, True)):
         first = replace(scattered(1e-9 * part * needs(test, 8) / unit), noisy=BOTH)
         test.first = first
-        assert asks_more(test.along, first, [first], np.full(2, 1e-3), BOTH, test.delta) is more
+        assert asks_more(test.along, first, [first], np.full(2, 1e-3), BOTH) is more
 
 
 # Another step
@@ -516,7 +515,7 @@ def test_a_first_direction_whose_bars_do_stays():
         nearer = direction(2, fitted(2), error=error / 10.0)
         steps = Steps(test, nearer)
         first = direction(2, fitted(2, noise=1e-3), error=error)
-        found, level = settled(test.along, first, test.delta, test.most)
+        found, level = settled(test.along, first, test.most)
         assert steps.asked == asked
         assert (found is first) is (not asked)
         assert found.error == close(np.full(2, error if not asked else error / 10.0))
@@ -535,7 +534,7 @@ def test_no_other_step_is_taken_for_rows_that_are_not_looked_at_nor_along_a_line
     ):
         test = joint_test(2, fixed=fixed)
         steps = Steps(test)
-        assert settled(test.along, first, test.delta, test.most)[0] is first
+        assert settled(test.along, first, test.most)[0] is first
         assert steps.asked == []
 
 
@@ -561,12 +560,12 @@ def test_rows_that_seem_noisy_by_chance_and_are_harmless_are_left_as_they_are(
         if noise[1] > 1e-3 / 2:
             bars[1] = bars[2]
         first = direction(3, fitted(3, noise=noise), error=bars, residual=residual)
-        assert (settled(test.along, first, test.delta, test.most)[0] is first) is (not asked)
+        assert (settled(test.along, first, test.most)[0] is first) is (not asked)
         assert steps.asked == asked
     # Along a line with a kink no chance is left to noise.
     kinked = replace(first, fit=fitted(3, noise=noise, kink=[0.0, 0.0, 9.0]), error=first.error * 0.5)
     steps = Steps(test, direction(3, fitted(3)))
-    assert settled(test.along, kinked, test.delta, test.most)[0] is not kinked
+    assert settled(test.along, kinked, test.most)[0] is not kinked
 
 
 @pytest.mark.parametrize("gridded", [False, True])
@@ -578,7 +577,7 @@ def test_noise_that_is_told_at_once_needs_no_step_nearer(gridded: bool):
     spread = np.array([1e-9, 1.5e-9])
     fit = fitted(2, noise=1e-9, flat=True, spread=spread, bends=1e-9, floor=1e-9)
     first = direction(2, fit, error=1e-3)
-    found, level = settled(test.along, first, test.delta, test.most)
+    found, level = settled(test.along, first, test.most)
     assert steps.asked == []
     assert np.asarray(found.noisy).tolist() == [True, True]
     assert level == (None if gridded else close(3e-9))
@@ -590,7 +589,7 @@ def test_a_kinked_row_beside_values_on_a_grid_is_not_noisy():
     test.along.gridded = np.array([True, True, False])
     fit = fitted(3, spread=1e-9, bends=1e-9, kink=[0.0, 0.0, 1.0], kink_error=1e-9, floor=1e-9)
     Steps(test, None)
-    found, _ = settled(test.along, direction(3, fit, error=1e-3), test.delta, test.most)
+    found, _ = settled(test.along, direction(3, fit, error=1e-3), test.most)
     assert np.asarray(found.noisy).tolist() == [True, True, False]
 
 

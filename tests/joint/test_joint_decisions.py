@@ -13,6 +13,7 @@ from by_hand import EPS, STEP, Steps, bound, direction, fitted, joint_test, limi
 from gradcheck.function.matrix import Dense
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
+from gradcheck.joint.few_points import AMPLIFIED, four_points
 from gradcheck.joint.first_direction import (
     _in_noise,
     _nearer,
@@ -21,21 +22,21 @@ from gradcheck.joint.first_direction import (
     moves,
     sizes_at_minima,
 )
-from gradcheck.joint.forecast import enough, harmless, hopeless, most_of
+from gradcheck.joint.forecast import enough, harmless, hopeless, most_of, too_few_by_noise
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
-from gradcheck.results.certificate import precise
+from gradcheck.results.certificate import bound_of, precise
 
 
 def hopeless_after(test: JointTest, taken: list[Direction], needed: Any) -> Any:
     """What a test gives up after some directions."""
-    return hopeless(test.along, test.first, taken, needed, test.delta, test.most)
+    return hopeless(test.along, test.first, taken, needed, test.most)
 
 
 def harmless_in(test: JointTest, first: Direction, needed: Any, *, count: int = 0, most: Any = None) -> Any:
     """The rows that a test calls harmless; count : of directions, all that it takes by default."""
-    return harmless(first, needed, test.delta, count or test.most, most=most)
+    return harmless(test.along, first, needed, count or test.most, most=most)
 
 
 def test_more_than_half_is_most():
@@ -59,17 +60,17 @@ def test_how_many_directions_a_certificate_takes(count: int):
 
     Residuals of 0 take none; what is not known or needs to be 0, no number of them.
     """
-    test = joint_test(2)
+    test = joint_test(6)
     needed = 1.3 * 7.0 * bound(count, test.delta)
     most = np.array([7.0, 7.0, 0.0, 0.0, np.nan, 7.0])
     needed = np.array([needed * (1 + 1e-9), needed * (1 - 1e-9), 1.0, 0.0, 1.0, 0.0])
 
     with np.errstate(all="ignore"):
-        found = [enough(many, most, needed, test.delta).tolist() for many in (count, count + 1, 64)]
+        found = [enough(test.along, many, most, needed).tolist() for many in (count, count + 1, 64)]
 
     right = [True, False, True, False, False, False]
     assert found == [right, *[[True, True, *right[2:]]] * 2]
-    assert count == 1 or not enough(count - 1, most[:1], needed[:1], test.delta)[0]
+    assert count == 1 or not enough(test.along, count - 1, most, needed)[0]
 
 
 def test_rows_share_no_chance_to_be_wrong():
@@ -325,7 +326,7 @@ def sizes_of(x: Any = None, **parts: Any) -> list[float]:
     fit, of_direction = stationary(**parts)
     first = direction(2, fitted(2, **fit), **of_direction)
     test.first = first
-    test.along.sizes = sizes_at_minima(test.along, first, test.delta, test.most)
+    test.along.sizes = sizes_at_minima(test.along, first, test.most)
     return test.sizes.tolist()
 
 
@@ -362,7 +363,7 @@ def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
     held.along.scaling = replace(held.along.scaling, lengths=np.array([0.0, 1.0, 1.0, 1.0]))
     fit, of_direction = stationary()
     held.first = direction(2, fitted(2, **fit), **of_direction)
-    held.along.sizes = sizes_at_minima(held.along, held.first, held.delta, held.most)
+    held.along.sizes = sizes_at_minima(held.along, held.first, held.most)
     assert held.sizes.tolist() == [1.5, 1.5]
 
 
@@ -446,7 +447,7 @@ def in_noise(
     unit = float(test.along.short_of([scattered(1e-9)]).together[0])
     first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
-    found = _in_noise(test.along, first, noise, ALL, test.delta)
+    found = _in_noise(test.along, first, noise, ALL)
     return found, steps.asked
 
 
@@ -759,6 +760,31 @@ def test_a_slope_of_a_fiftieth_of_what_is_claimed_or_fifty_times_as_much_bears_i
     found = direction(8, fitted(8, value=slopes), weight=2.0)
     assert found.borne_out.tolist() == [True, True, True, True, True, False, True, False]
     assert not direction(1, fitted(1, value=np.nan)).borne_out.any()
+
+
+def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test_found():
+    """Of two rows of size 1 noise leaves 3 E of four points: sqrt(2) 3 E / 0.75e-6 against a thousandth, or a root."""
+    test = joint_test(3)
+    noise = np.array([1e-15, 1e-9, 1.0])
+    fit = fitted(3, noise=noise)
+    step, _ = four_points(fit, STEP, np.ones(3))
+    error = AMPLIFIED * noise / step
+    assert (math.sqrt(2.0) / 0.75e-6 * 3.0 * error > 1e-3).tolist() == [False, True, True]
+    # No number of directions proves a thousandth by bars of 1.
+    assert too_few_by_noise(test.along, direction(3, fit)).tolist() == [False, True, False]
+    assert not too_few_by_noise(test.along, direction(3, fit, exact=True)).any()
+    assert not too_few_by_noise(test.along, direction(3, None)).any()
+
+
+def test_rows_that_one_direction_is_too_few_for_have_a_bound_from_two_on():
+    """The others from one on; each at the share of its own first look."""
+    test = joint_test(3)
+    most = [np.full(3, 2.0), np.full(3, 1.0)]
+    for unseen in ([False] * 3, [True] * 3, [False, True, False]):
+        test.along.unseen = np.array(unseen)
+        for count in (1, 2):
+            each = [float(bound_of(most[:count], 1e-6, unseen=int(late))[0]) for late in unseen]
+            assert test._bound(most[:count]).tolist() == each
 
 
 def test_what_one_test_told_of_f_spares_the_next_its_eight_points():
