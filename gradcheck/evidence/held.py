@@ -182,7 +182,7 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     if at.size == 0:
         return np.zeros(0, bool)
     output, column = setting.places(evidence.coordinates[at])
-    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
     offsets = lines.reached(rows_at, offset[at, None])
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
@@ -320,7 +320,7 @@ def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) ->
     step = np.zeros(setting.x.size)
     np.maximum.at(step, column, evidence.estimate.step[at])
     step, room = step[column], np.min(_room(setting, column), axis=0)
-    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
     shown = before = np.zeros(at.size, bool)
     while at.size:
         step = 10.0 * step
@@ -363,7 +363,7 @@ def jump_from_line(
     It is the first jump on the way, be there larger ones, which `rounding.jump_of` would find.
     """
     output, column = setting.places(np.array([entry]))
-    lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
+    lines, at = lines_of(setting, output, column), np.zeros(1, np.intp)
     f_x = setting.f_x[output[0]]
     near, far = between
     # As far to both sides, or to the one on which there is room.

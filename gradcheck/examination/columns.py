@@ -347,8 +347,8 @@ def _in_groups(
     else:
         rows, columns = np.repeat(np.arange(m), moved.size), np.tile(moved, m)
     given = matrix.entries(rows, columns)
-    together = groups if isinstance(matrix, Sparse) else None
-    return sweep(setting, given, rows * n + columns, together), count if every else 0
+    setting = replace(setting, together=groups if isinstance(matrix, Sparse) else None)
+    return sweep(setting, given, rows * n + columns), count if every else 0
 
 
 def _alike(setting: Setting) -> list[Index]:
