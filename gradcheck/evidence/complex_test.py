@@ -164,8 +164,8 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
     return along_rays(setting, [tangent], lines, every, step, wanted, unit=unit)
 
 
-def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
-    """Ask the complex step about entries that noise or bends leave undecided; (evidence, how many it verified).
+def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
+    """Ask the complex step about entries that noise or bends leave undecided.
 
     It verifies and never convicts: what it contradicts stays undecided, whatever averages of real differences, which
     see less, would say. It is asked only where f takes complex numbers, and believed only where it agrees with the real
@@ -183,23 +183,23 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries
         3.0 * found.error[open_rows] <= TELLING * np.abs(found.value[open_rows])
     ).any() or told.size > 0
     if evidence.interrupted or open_rows.size == 0 or not telling or not accepts_complex(setting.objective):
-        return evidence, 0
+        return evidence
     asked = np.concatenate([open_rows, told])
     values, interrupted = _complex_values(setting, evidence.coordinates[asked])
     evidence = replace(evidence, interrupted=interrupted)
     if values is None or interrupted:
-        return evidence, 0
+        return evidence
     apart = np.abs(values - found.value[asked])
     if not (apart <= 3.0 * found.error[asked] + 1e-12 * np.abs(values)).all():
-        return evidence, 0
+        return evidence
     values = values[: open_rows.size]
     rounding = _rounding(setting, values, evidence.coordinates[open_rows])
-    evidence, verified = verify(setting, evidence, open_rows, values, rounding)
+    evidence = verify(setting, evidence, open_rows, values, rounding)
     disputed = np.zeros(evidence.coordinates.size, bool)
     # Within what rounding may take from f the complex step, asked alone, leaves them open as well.
     clear = np.abs(values - evidence.analytic[open_rows]) > _shown(setting, evidence.coordinates[open_rows])
     disputed[open_rows] = _accuses(setting, values, evidence, open_rows) & clear
-    return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED), verified
+    return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED)
 
 
 def mark_disputed(setting: Setting, evidence: Entries) -> Entries:

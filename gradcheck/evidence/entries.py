@@ -122,8 +122,8 @@ def held(setting: Setting, evidence: Entries) -> Entries:
 
 def verify(
     setting: Setting, evidence: Entries, at: Index, value: Flat, error: Flat, step: Flat | None = None
-) -> tuple[Entries, int]:
-    """Let other estimates (k,) of open entries verify them where they can, and never convict; (evidence, how many).
+) -> Entries:
+    """Let other estimates (k,) of open entries verify them where they can, and never convict.
 
     at : positions in the evidence. value, error : (k,) derivatives and their bars E, in units of f per unit of x; an
     infinite bar verifies nothing. step : (k,) those over which they were measured; default the steps of before.
@@ -138,12 +138,11 @@ def verify(
     found = replace(found, value=value[right], error=error[right], nfev=0)
     found = found if step is None else replace(found, step=step[right])
     decided = replace(decided, verified=np.ones_like(decided.verified), allowed=allowed[right])
-    verified = replace(
+    return replace(
         evidence,
         estimate=put(evidence.estimate, at[right], found),
         judgement=put(judgement, at[right], decided),
     )
-    return verified, int(right.sum())
 
 
 def claimed_still(setting: Setting, found: Estimate, analytic: Flat, output: Index) -> Estimate:

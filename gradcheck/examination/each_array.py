@@ -155,7 +155,7 @@ def _judge_the_largest(claim: Claim, *, few: bool) -> None:
         return
     before = objective.nfev
     claim.judge(largest)
-    claim.judged[-1], _ = averaged(claim.setting, claim.judged[-1], before)
+    claim.judged[-1] = averaged(claim.setting, claim.judged[-1], before)
 
 
 def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:

@@ -190,7 +190,7 @@ class Examination:
         assert evidence is self.claim.judged[-1]
         self.averages.append(before)
         self.average = replace(evidence, interrupted=True)
-        return self.average, 0
+        return self.average
 
     def give_numbers(self, claim: Any, joint: Any, scaling: Any) -> None:
         """Numbers of what is off by a factor."""
