@@ -29,7 +29,6 @@ from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import concatenate
 
 # An array of so many entries that directions leave open is judged entry by entry, as a gradient of that size is; and so
 # many are of a larger one that disagrees along a direction in which no search finds an entry.
@@ -71,7 +70,7 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
     except KeyboardInterrupt:
         claim.judged.append(replace(none_judged(problem.x.dtype), interrupted=True))
     arrays += [ArrayEvidence(block) for block in blocks[len(arrays) :]]
-    return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions))
+    return Evidence(latest(*claim.judged), tuple(arrays), tuple(claim.regions))
 
 
 def _alone(claim: Claim, k: int, confidence: float, tiny: Index) -> ArrayEvidence:

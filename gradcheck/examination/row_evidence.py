@@ -30,7 +30,6 @@ from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest
 from gradcheck.results.estimate import Estimate, as_told
-from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
 # One entry makes up its row of J v where it is such a part of it.
@@ -162,7 +161,7 @@ def mended(problem: Problem, judged: Sequence[Entries], alpha: Flat | None = Non
     alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
     if judged:
-        known = latest(concatenate(judged))  # one that was judged twice is mended once
+        known = latest(*judged)  # one that was judged twice is mended once
         rows, columns = problem.places(known.coordinates)
         off = known.estimate.value - known.analytic
         told = known.judgement.verified & (3.0 * known.estimate.error <= TELLS * np.abs(off))

@@ -53,7 +53,6 @@ from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import concatenate
 
 # Where more than so many rows are wrong they may have something in common.
 LONE = 2
@@ -248,7 +247,7 @@ class _Rows:
             return None
         # A certificate of the others holds where nothing is left of these.
         arrays = found.arrays if every else tuple(replace(a, certificate=None) for a in found.arrays)
-        judged = latest(concatenate([found.entries, missing.entries]))
+        judged = latest(found.entries, missing.entries)
         return Evidence(judged, arrays, found.regions + missing.regions)
 
     def repaired(self, other: Direction) -> Evidence | None:
@@ -279,7 +278,7 @@ class _Rows:
             few = np.unique(columns[left])
             for column in few if few.size <= SAMPLES and not moved else ():
                 self.judge(int(column), rows[left & (columns == column)])
-            judged = latest(concatenate([proved, *self.judged]))
+            judged = latest(proved, *self.judged)
             if judged.coordinates.size >= count:
                 return Evidence(judged, (self.evidence(rest),))
         # What is not proved of each is told by those that were judged.
@@ -376,7 +375,7 @@ class _Rows:
 
     def found(self, array: ArrayEvidence, regions: Sequence[Region] = ()) -> Evidence:
         """What was judged so far, and what directions say of the rest."""
-        judged = latest(concatenate([none_judged(self.problem.x.dtype), *self.judged]))
+        judged = latest(none_judged(self.problem.x.dtype), *self.judged)
         return Evidence(judged, (array,), tuple(regions))
 
     def evidence(self, joint: Joint, divided_by: str = "") -> ArrayEvidence:
