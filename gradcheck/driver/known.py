@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
+from gradcheck.evidence.farther import CHANCE
 from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
@@ -27,16 +28,13 @@ ERRATIC, SLIGHT = 1e-3, 1e-9
 # Scales of so many coordinates, 2 MB, are made once.
 KEPT = 2**18
 
-# A number of so few bits any type holds: it tells nothing of the one that it was computed in.
-FEW_BITS = 12
-
 
 def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
-    """Whether numbers are those of a coarser type, and some with more bits than chance gives them."""
+    """Whether numbers are those of a coarser type, and some with more bits than chance gives a number of any type."""
     values = np.ravel(np.asarray(values, np.float64))
     with np.errstate(over="ignore"):
         held = values.astype(dtype) == values
-    most = min(FEW_BITS, np.finfo(dtype).nmant)
+    most = min(CHANCE, np.finfo(dtype).nmant)
     mantissa = np.frexp(values)[0] * 2.0**most
     return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 

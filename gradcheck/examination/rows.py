@@ -156,10 +156,7 @@ class _Rows:
             self.setting = measured_by_rows(setting)
             found = certified_inwards(
                 self.setting, inwards, self.rng, self.shares,
-                lambda: (
-                    replace(problem, matrix=mended(problem, self.judged)),
-                    bool(self.wrong_rows.any()),
-                ),
+                lambda: (replace(problem, matrix=mended(problem, self.judged)), bool(self.wrong_rows.any())),
                 self.judge, searched(inwards, self.joint.wrong.size),
             )  # fmt: skip
             if found is None:
@@ -180,15 +177,11 @@ class _Rows:
         alpha, scaled = scaled_rows(direction, other, joint.wrong, matrix)
         told, every = stand_out(joint), scaled[joint.wrong].all()
         found = None if every else self.repaired(other)
-        found = self.divided(other) if every and told else found  # beside noise a sample tells more
+        if every and told:  # beside noise a sample tells more
+            found = self.divided(other)
         if found is None and count > LONE and told_by_groups(self.setting, count, matrix):
             return None
-        if (
-            found is None
-            and not scaled.any()
-            and stand_out(joint)
-            and explained(self.test, joint, joint.wrong)
-        ):
+        if found is None and told and not scaled.any() and explained(self.test, joint, joint.wrong):
             found = self.within(begun)
         return found or self.located(alpha, scaled, begun)
 
@@ -295,7 +288,7 @@ class _Rows:
         beside = self.joint.wrong & False if beside is None else beside
         for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
             test, rest = self._fresh(claim, before, beside)
-            if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
+            if rest.wrong.any() and explained(test, rest, rest.wrong):
                 _, rest = self._fresh(claim, before, beside, tolerant=True)
                 self.left = rest
             if (rest.certified | beside).all():
