@@ -176,15 +176,13 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
         (found.limit == Limit.NOISE) | (found.limit == Limit.TRUNCATION) | (found.limit == Limit.NONE)
     )
     open_rows = np.flatnonzero(judgement.inconclusive & noisy & np.isfinite(found.error))
-    told = np.flatnonzero(judgement.verified & (3.0 * found.error <= TELLING * np.abs(found.value)))[
-        :COMPARED
-    ]
-    telling = (
-        3.0 * found.error[open_rows] <= TELLING * np.abs(found.value[open_rows])
-    ).any() or told.size > 0
-    if evidence.interrupted or open_rows.size == 0 or not telling or not accepts_complex(setting.objective):
-        return evidence
+    telling = 3.0 * found.error <= TELLING * np.abs(found.value)
+    told = np.flatnonzero(judgement.verified & telling)[:COMPARED]
     asked = np.concatenate([open_rows, told])
+    if evidence.interrupted or open_rows.size == 0 or not telling[asked].any():
+        return evidence
+    if not accepts_complex(setting.objective):
+        return evidence
     values, interrupted = _complex_values(setting, evidence.coordinates[asked])
     evidence = replace(evidence, interrupted=interrupted)
     if values is None or interrupted:
