@@ -150,7 +150,6 @@ class Examination:
         ):
             monkeypatch.setattr(each_array, name, getattr(self, name))
         monkeypatch.setattr(each_array, "leave_the_rest", self.rest.append)
-        monkeypatch.setattr(each_array, "_of_rounding", lambda *given: None)
         monkeypatch.setattr(each_array, "averaged", self.averaged)
         monkeypatch.setattr(each_array, "Claim", lambda *given: Claim(self, *given))
         self.evidence = examine_each_array(self.setting, confidence=CONFIDENCE, rng=RNG)
