@@ -259,8 +259,7 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     steps = np.minimum(steps, JUMPS * jump / np.abs(given)) if jump > 0 else steps
 
     def shown(mine: Mask, few: int, ask: Callable[..., Index], steps: Flat) -> Index:
-        """Those of mine of which f shows the claim over some steps: in the few columns of the smallest claims, and
-        where it does there, in all."""
+        """Of which f shows the claim over some steps, in the few columns of the smallest; and if any, in the others."""
         at = np.flatnonzero(mine)
         first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:few]]])
         told = ask(setting, evidence, at[first], steps)
