@@ -251,8 +251,8 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     values = np.abs(setting.f_x)
     rounding = setting.tolerance.eps * np.maximum(values, np.median(values))[output]
     lost = still & (moved <= rounding)
-    jump, of = _first_jump(setting, evidence, steps, still, still & ~lost, rounding)
-    lost |= still & (output == of) & (moved <= 2.0 * jump)
+    jump, row = _first_jump(setting, evidence, steps, still, still & ~lost, rounding)
+    lost |= still & (output == row) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
     # Over as many jumps as tell a slope f bends less than over all of that way.

@@ -54,8 +54,8 @@ def examine_jointly(
 class _Examination:
     """The course of an examination.
 
-    accused, unnamed, disputed : whether the complex step says that something is wrong; that was located but not named;
-    did not hold nearer to x. whole : the scaling of the first test, when all was moved.
+    accused : whether the complex step says that something is wrong. unnamed : whether that was located but not named.
+    disputed : whether it did not hold nearer to x. whole : the scaling of the first test, when all was moved.
     """
 
     claim: Claim
