@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.function.lines import Axes, Columns, Family, Lines
+from gradcheck.function.lines import Axes, Columns, Family, Lines, Rays
 from gradcheck.numerics.differences import Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
@@ -163,18 +163,15 @@ def smallest_steps(setting: Setting, column: Index) -> Flat:
 
 
 def along_rays(
-    setting: Setting,
-    tangents: Any,
-    lines: Lines | Family,
-    output: Index,
-    step: Flat,
-    wanted: Wanted,
-    **more: Any,
+    setting: Setting, tangents: Any, output: Index, step: Flat, wanted: Wanted, **more: Any
 ) -> Estimate:
-    """The derivatives of some outputs along tangents (n,), a line each, from these steps (k,) of them on.
+    """The derivatives of some outputs (k,) along as many tangents (n,), or all along one, from these steps of them on.
 
     No farther than the bounds allow to each side; more : as `estimate` takes it.
     """
+    rays = Rays(setting.x, list(tangents))
+    ray = np.broadcast_to(np.arange(len(rays)), output.shape)
+    lines: Lines | Family = rays if setting.outputs == 1 else Family(rays, ray, output)
     room = None
     if setting.room is not None:
         (left, right), ahead = setting.room, np.greater(tangents, 0)

@@ -12,7 +12,6 @@ from gradcheck._typing import Flat, Index
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
-from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.numerics.setting import (
     NARROW,
@@ -159,9 +158,8 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
         return setting.tolerance.rtol * size, SPARE * TELLING * setting.tolerance.resolution * size
 
     step = np.full(setting.outputs, np.median(setting.relative_step) / np.sqrt(np.count_nonzero(tangent)))
-    lines, every = setting.objective.every(Rays(setting.x, [tangent])), np.arange(setting.outputs)
     unit = None if setting.outputs == 1 else np.ones(setting.outputs)
-    return along_rays(setting, [tangent], lines, every, step, wanted, unit=unit)
+    return along_rays(setting, [tangent], np.arange(setting.outputs), step, wanted, unit=unit)
 
 
 def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:

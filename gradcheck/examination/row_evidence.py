@@ -13,7 +13,6 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -110,10 +109,8 @@ def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted)
 
     claimed : (m,) what it is said to be. wanted : the errors that are wanted, as `estimate` takes them.
     """
-    every = np.arange(setting.outputs)
-    lines = Family(Rays(setting.x, [tangent]), np.zeros_like(every), every)
-    step = setting.relative_step.copy()
-    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
+    every, step = np.arange(setting.outputs), setting.relative_step.copy()
+    found = along_rays(setting, [tangent], every, step, wanted, unit=np.ones(every.size))
     return claimed_still(setting, found, claimed, every)
 
 

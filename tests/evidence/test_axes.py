@@ -26,7 +26,6 @@ from gradcheck.evidence.axes import (
     measure_once,
 )
 from gradcheck.evidence.entries import sweep
-from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -193,7 +192,7 @@ def test_a_tangent_has_the_room_of_what_first_meets_a_bound_on_each_side(monkeyp
     room = np.array([1.0, 2.0, 4.0, 9.0, 9.0]), np.array([8.0, 16.0, 0.5, 9.0, 9.0])
     tangents = [np.array([1.0, -4.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, -2.0, 0.0, 0.0])]
     along = setting(room=room)
-    along_rays(along, tangents, Rays(FLAT, tangents), np.zeros(2, int), np.ones(2), anything)
+    along_rays(along, tangents, np.zeros(2, int), np.ones(2), anything)
     # Backwards min(1 / 1, 16 / 4) and 0.5 / 2, ahead min(8 / 1, 2 / 4) and 4 / 2.
     assert [side.tolist() for side in asked.options["room"]] == [[1.0, 0.25], [0.5, 2.0]]
 
