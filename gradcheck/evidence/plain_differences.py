@@ -95,7 +95,9 @@ def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries
         if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
         # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
-        order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
+        order = np.zeros(1, np.intp)
+        if problem.x.size > 1:
+            order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
         try:
             near = _near(claim, order[:1])
             if fits is None or all(fits(side.astype(np.float64)) for side in claim.values[:, :, order[0]]):
