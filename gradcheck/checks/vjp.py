@@ -40,7 +40,6 @@ from gradcheck.results.entries import latest
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.table import concatenate
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count
 
@@ -301,7 +300,7 @@ def _rows_named(
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
     findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
-    entries = latest(concatenate(parts))
+    entries = latest(*parts)
     causes = report.causes
     if not causes:
         at = np.array(list(known), np.intp)

@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
+from gradcheck.evidence.farther import CHANCE
 from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
@@ -27,16 +28,13 @@ ERRATIC, SLIGHT = 1e-3, 1e-9
 # Scales of so many coordinates, 2 MB, are made once.
 KEPT = 2**18
 
-# A number of so few bits any type holds: it tells nothing of the one that it was computed in.
-FEW_BITS = 12
-
 
 def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
-    """Whether numbers are those of a coarser type, and some with more bits than chance gives them."""
+    """Whether numbers are those of a coarser type, and some with more bits than chance gives a number of any type."""
     values = np.ravel(np.asarray(values, np.float64))
     with np.errstate(over="ignore"):
         held = values.astype(dtype) == values
-    most = min(FEW_BITS, np.finfo(dtype).nmant)
+    most = min(CHANCE, np.finfo(dtype).nmant)
     mantissa = np.frexp(values)[0] * 2.0**most
     return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 
@@ -82,8 +80,7 @@ class Known:
     @cached_property
     def problem(self) -> Problem:
         """The derivative under test, once the first calls were made; of a large x its scales are not kept beside it."""
-        looked, x = self.inspection, self.x
-        assert looked is not None
+        looked, x = self.inspected, self.x
         assert looked.matrix is not None
         scales = self.objective.parameters.scales(x) if x.size <= KEPT else None
         return Problem(
@@ -127,19 +124,13 @@ class Known:
         """Measure the noise of f near x; None where nothing can be measured."""
         setting, findings = prepare(self.problem, self.options.rng, self.inspected.rounding)
         if np.all(setting.still) and not findings:
-            setting, findings = self._unmoved(setting)
+            findings = contradicted(setting, self.options.rng) if self.room is None else ()
+            if not findings:
+                setting, said = unmoved(setting)
+                findings = (said,)
         self.setting = setting
         self.findings += findings
         return None if self.final else setting
-
-    def _unmoved(self, setting: Problem) -> tuple[Problem, tuple[Finding, ...]]:
-        """What an f that is the same at every point around x leaves to be judged, and what there is to say of it."""
-        if self.room is None:
-            told = contradicted(setting, self.options.rng)
-            if told:
-                return setting, told
-        setting, said = unmoved(setting)
-        return setting, (said,)
 
     def prepared(self) -> Problem | None:
         """What is to be known before f is measured from near: that it repeats itself, and its noise; None at an end."""
@@ -158,18 +149,12 @@ class Known:
         if not (looked.repeated or self.objective.ended):
             self.inspection = replace(looked, repeated=True)
             self.findings += self._again()
-        if not self.final:
-            self._end_where_both_are_random()
+        again = looked.again
+        if not self.final and again is not None and any(finding.random for finding in self.findings):
+            # The derivative differs by chance, as f does.
+            again.random = True
+            self.findings += [found for found in again.findings(self.tolerance, self.room) if found.final]
         return not self.final
-
-    def _end_where_both_are_random(self) -> None:
-        """Add that the derivative differs by chance, where f does."""
-        again = self.inspected.again
-        for finding in self.findings:
-            if finding.random and again is not None:
-                again.random = True
-                self.findings += [found for found in again.findings(self.tolerance, self.room) if found.final]
-                return
 
     def _again(self) -> tuple[Finding, ...]:
         """What one more call of f at x adds."""

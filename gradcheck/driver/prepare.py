@@ -172,7 +172,12 @@ def inspect_noise(noise: Noise, objective: Objective) -> tuple[Finding, ...]:
     if (np.isfinite(values).sum(axis=1) <= 1).all() and not objective.ended:  # f(x) itself
         text = f"{nowhere(objective)} around x: there is no derivative to estimate"
         return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
-    return () if np.all(noise.constant) else _still_outputs(noise)
+    still = np.flatnonzero(np.atleast_1d(noise.constant))
+    if still.size in (0, values.shape[0]):  # of an f that never moves there is more to say
+        return ()
+    named = f"f[{still[0]}]" + (f" and {count(still.size - 1, 'more output')}" if still.size > 1 else "")
+    verb = "is" if still.size == 1 else "are"
+    return (Finding(f"{named} {verb} the same at all points around x: {CONSTANT}"),)
 
 
 def nowhere(objective: Objective) -> str:
@@ -241,13 +246,3 @@ def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     )
     claim = number(float(change[row]), 2)
     return (Finding(f"{text}; it is claimed to change by {claim} over one of it", Outcome.FAIL, final=True),)
-
-
-def _still_outputs(noise: Noise) -> tuple[Finding, ...]:
-    """A note on the outputs of a vector function that stay where others move."""
-    still = np.flatnonzero(np.atleast_1d(noise.constant))
-    if still.size == 0:
-        return ()
-    named = f"f[{still[0]}]" + (f" and {count(still.size - 1, 'more output')}" if still.size > 1 else "")
-    verb = "is" if still.size == 1 else "are"
-    return (Finding(f"{named} {verb} the same at all points around x: {CONSTANT}"),)

@@ -28,8 +28,8 @@ KINKED = 0.25
 TRUNCATION = 1.22
 
 
-def averaged(setting: Setting, evidence: Entries, before: int = 0) -> tuple[Entries, int]:
-    """Verify entries that noise left undecided by averages of further stencils; (evidence, how many it verified).
+def averaged(setting: Setting, evidence: Entries, before: int = 0) -> Entries:
+    """Verify entries that noise left undecided by averages of further stencils.
 
     before : evaluations that the check has made for other entries.
 
@@ -45,11 +45,11 @@ def averaged(setting: Setting, evidence: Entries, before: int = 0) -> tuple[Entr
     central = np.isfinite(found.left[rows]) & np.isfinite(found.right[rows])
     reachable = bool((noisy & central & (ratio <= WITHIN_REACH)).all())
     if rows.size == 0 or evidence.interrupted or judgement.wrong.any() or not reachable:
-        return evidence, 0
+        return evidence
     stencils = 2 * np.maximum(np.ceil(np.square(ratio)), FEWEST / 2).astype(np.intp)
     cost = POINTS * _columns_times(setting, evidence.coordinates[rows], stencils)
     if cost > min(AFFORDABLE * (setting.objective.nfev - before), setting.objective.remaining):
-        return evidence, 0
+        return evidence
     value, error = np.zeros(rows.size, setting.x.dtype), np.full(rows.size, np.inf, setting.x.dtype)
     try:
         if setting.outputs > 1:
@@ -58,7 +58,7 @@ def averaged(setting: Setting, evidence: Entries, before: int = 0) -> tuple[Entr
             alike = stencils == count
             value[alike], error[alike] = _mean(setting, evidence, rows[alike], int(count))
     except KeyboardInterrupt:
-        return replace(evidence, interrupted=True), 0
+        return replace(evidence, interrupted=True)
     error[np.abs(value - found.value[rows]) > 3.0 * (error + found.error[rows])] = np.inf
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + cost))
     return verify(setting, evidence, rows, value, error)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.function.lines import Axes, Columns, Family, Lines
-from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
+from gradcheck.function.lines import Axes, Columns, Family, Lines, Rays
+from gradcheck.numerics.differences import Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import root_mean_square
@@ -21,8 +19,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import gradient_scale
 
-# Coordinates that are moved together; each belongs to one group at most.
-Groups = Sequence[Index]
 # So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be
 # stepped by some of it. Then so many stencils are taken within its size.
 BEYOND = 10.0
@@ -33,31 +29,23 @@ NOTHING = 1e-6
 ROUNDINGS = 1e3
 
 
-def measure(
-    setting: Setting,
-    entries: Index,
-    steps: Flat | None = None,
-    *,
-    groups: Groups | None = None,
-    served: bool = False,
-) -> Estimate:
+def measure(setting: Setting, entries: Index, steps: Flat | None = None, *, served: bool = False) -> Estimate:
     """The numerical derivatives of some entries (k,), from these steps on, default those of the setting.
 
-    groups : coordinates that are moved together, of which each output depends on one at most; default each alone.
     served : whether these steps are those that served others like these, as in `estimate`.
     """
     if steps is None:
-        steps = first_steps(setting, entries, groups)
-    found = along_axes(setting, entries, steps, _as_needed(setting, entries), groups=groups, served=served)
-    return _within_own_size(setting, entries, found, groups)
+        steps = first_steps(setting, entries)
+    found = along_axes(setting, entries, steps, _as_needed(setting, entries), served=served)
+    return _within_own_size(setting, entries, found)
 
 
-def first_steps(setting: Setting, entries: Index, groups: Groups | None) -> Flat:
+def first_steps(setting: Setting, entries: Index) -> Flat:
     """The steps (k,) to begin with; those of entries that are moved together are the same, in units of the scales."""
     output, column = setting.places(entries)
     begin = setting.relative_step[output]
     if setting.outputs > 1:
-        begin = _median_by(directions_of(setting, column, groups), begin)
+        begin = _median_by(directions_of(setting, column), begin)
     return np.asarray(begin * setting.scales[column])
 
 
@@ -93,7 +81,7 @@ def _lent_to_still(setting: Setting, entries: Index) -> Flat:
     return np.where(setting.still[output], others / setting.scales[column], 0.0)
 
 
-def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: Groups | None) -> Estimate:
+def _within_own_size(setting: Setting, entries: Index, found: Estimate) -> Estimate:
     """Measure entries again that were measured beyond their own size: there f may have another slope.
 
     Where both agree the smaller bar stays, and where they do not the nearer one; nothing, if f does not change there.
@@ -103,15 +91,8 @@ def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: 
     if at.size == 0 or setting.objective.remaining < POINTS * at.size:
         return found
     these, own = entries[at], size[at]
-    near = along_axes(
-        setting,
-        these,
-        own / 4.0,
-        _as_needed(setting, these),
-        rounds=OWN_ROUNDS,
-        largest=own / 2.0,
-        groups=groups,
-    )
+    needed = _as_needed(setting, these)
+    near = along_axes(setting, these, own / 4.0, needed, largest=own / 2.0, rounds=OWN_ROUNDS)
     before = rows(found, at)
     clash = np.abs(near.value - before.value) > 3.0 * (near.error + before.error)
     moved = near.chord > 0
@@ -129,17 +110,14 @@ def along_axes(
     setting: Setting,
     entries: Index,
     step: Flat,
-    wanted: Callable[..., tuple[Flat, Flat]],
-    rounds: int = ROUNDS,
-    side: NDArray[np.int8] | None = None,
+    wanted: Wanted,
+    *,
     largest: Flat | None = None,
-    groups: Groups | None = None,
-    served: bool = False,
+    **more: Any,
 ) -> Estimate:
     """The derivatives of some entries (k,) along their axes, from these steps (k,) on.
 
-    wanted : the errors that are wanted, as `estimate` takes them. side : (k,) 1 or -1 for one side of x. largest :
-    (k,) the longest steps. groups : as in `measure`. served : as in `estimate`.
+    wanted : the errors that are wanted. largest : (k,) the longest steps. more : all as `estimate` takes it.
     """
     x = setting.x
     output, column = setting.places(entries)
@@ -149,28 +127,27 @@ def along_axes(
     inner = _inner_steps(x[column], smallest)
     room = None if setting.room is None else (setting.room[0][column], setting.room[1][column])
     # The members of a group move each by its own scale: their lines are measured in units of it.
-    unit = np.ones(column.size) if groups is None else scale
-    if groups is not None and setting.room is not None:
-        room = _room_of_groups(setting, groups, column)
+    alone = setting.together is None
+    unit = np.ones(column.size) if alone else scale
+    if not alone and setting.room is not None:
+        room = _room_of_groups(setting, column)
     found = estimate(
         setting.objective,
-        lines_of(setting, output, column, groups),
+        lines_of(setting, output, column),
         setting.f_x[output],
         level=setting.level[output],
         step=np.maximum(step, smallest) / unit,
         smallest=smallest / unit,
         largest=largest / unit,
-        wanted=wanted if groups is None else _in_units(wanted, unit),
+        wanted=wanted if alone else _in_units(wanted, unit),
         room=room,
-        rounds=rounds,
-        side=side,
         inner=inner / unit,
         unit=None if setting.outputs == 1 else scale / unit,
         at_zero=x[column] == 0,
-        served=served,
         of_terms=of_terms(setting)[output],
+        **more,
     )
-    return found if groups is None else _per_unit(found, unit)
+    return found if alone else _per_unit(found, unit)
 
 
 def of_terms(setting: Setting) -> Flat:
@@ -186,18 +163,15 @@ def smallest_steps(setting: Setting, column: Index) -> Flat:
 
 
 def along_rays(
-    setting: Setting,
-    tangents: Any,
-    lines: Lines | Family,
-    output: Index,
-    step: Flat,
-    wanted: Wanted,
-    **more: Any,
+    setting: Setting, tangents: Any, output: Index, step: Flat, wanted: Wanted, **more: Any
 ) -> Estimate:
-    """The derivatives of some outputs along tangents (n,), a line each, from these steps (k,) of them on.
+    """The derivatives of some outputs (k,) along as many tangents (n,), or all along one, from these steps of them on.
 
     No farther than the bounds allow to each side; more : as `estimate` takes it.
     """
+    rays = Rays(setting.x, list(tangents))
+    ray = np.broadcast_to(np.arange(len(rays)), output.shape)
+    lines: Lines | Family = rays if setting.outputs == 1 else Family(rays, ray, output)
     room = None
     if setting.room is not None:
         (left, right), ahead = setting.room, np.greater(tangents, 0)
@@ -210,28 +184,28 @@ def along_rays(
     )  # fmt: skip
 
 
-def lines_of(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines | Family:
-    """One line an entry; those of a column, or of a group of columns, share their points."""
-    if groups is not None:
-        moves = Columns(setting.x, groups, setting.scales)
-        return Family(moves, directions_of(setting, column, groups), output)
+def lines_of(setting: Setting, output: Index, column: Index) -> Lines | Family:
+    """One line an entry; those of a column, or of columns that are moved together, share their points."""
+    if setting.together is not None:
+        moves = Columns(setting.x, setting.together, setting.scales)
+        return Family(moves, directions_of(setting, column), output)
     if setting.outputs == 1:
         return Axes(setting.parameters, setting.x, column)
     moved, direction = np.unique(column, return_inverse=True)
     return Family(Axes(setting.parameters, setting.x, moved), direction, output)
 
 
-def directions_of(setting: Setting, column: Index, groups: Groups | None) -> Index:
+def directions_of(setting: Setting, column: Index) -> Index:
     """The number of the direction that moves each of some coordinates."""
-    if groups is None:
+    if setting.together is None:
         return column
     owner = np.zeros(setting.x.size, np.intp)
-    for k, group in enumerate(groups):
+    for k, group in enumerate(setting.together):
         owner[group] = k
     return owner[column]
 
 
-def _in_units(wanted: Callable[..., tuple[Flat, Flat]], unit: Flat) -> Callable[..., tuple[Flat, Flat]]:
+def _in_units(wanted: Wanted, unit: Flat) -> Wanted:
     """The errors that are wanted, of lines in other units."""
 
     def scaled(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
@@ -248,12 +222,13 @@ def _per_unit(found: Estimate, unit: Flat) -> Estimate:
     return replace(found, **parts, step=found.step * unit, curvature=found.curvature / unit**2)
 
 
-def _room_of_groups(setting: Setting, groups: Groups, column: Index) -> tuple[Flat, Flat]:
-    """How far the group of each coordinate may go, left and right, in units of the scales."""
+def _room_of_groups(setting: Setting, column: Index) -> tuple[Flat, Flat]:
+    """How far those that each coordinate is moved with may go, left and right, in units of the scales."""
     assert setting.room is not None
-    direction = directions_of(setting, column, groups)
+    assert setting.together is not None
+    direction = directions_of(setting, column)
     left, right = (
-        np.array([float(np.min(room[g] / setting.scales[g], initial=np.inf)) for g in groups])
+        np.array([float(np.min(room[g] / setting.scales[g], initial=np.inf)) for g in setting.together])
         for room in setting.room
     )
     return left[direction], right[direction]

@@ -12,7 +12,6 @@ from gradcheck._typing import Flat, Index
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
-from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.numerics.setting import (
     NARROW,
@@ -159,13 +158,12 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
         return setting.tolerance.rtol * size, SPARE * TELLING * setting.tolerance.resolution * size
 
     step = np.full(setting.outputs, np.median(setting.relative_step) / np.sqrt(np.count_nonzero(tangent)))
-    lines, every = setting.objective.every(Rays(setting.x, [tangent])), np.arange(setting.outputs)
     unit = None if setting.outputs == 1 else np.ones(setting.outputs)
-    return along_rays(setting, [tangent], lines, every, step, wanted, unit=unit)
+    return along_rays(setting, [tangent], np.arange(setting.outputs), step, wanted, unit=unit)
 
 
-def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
-    """Ask the complex step about entries that noise or bends leave undecided; (evidence, how many it verified).
+def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
+    """Ask the complex step about entries that noise or bends leave undecided.
 
     It verifies and never convicts: what it contradicts stays undecided, whatever averages of real differences, which
     see less, would say. It is asked only where f takes complex numbers, and believed only where it agrees with the real
@@ -176,30 +174,28 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries
         (found.limit == Limit.NOISE) | (found.limit == Limit.TRUNCATION) | (found.limit == Limit.NONE)
     )
     open_rows = np.flatnonzero(judgement.inconclusive & noisy & np.isfinite(found.error))
-    told = np.flatnonzero(judgement.verified & (3.0 * found.error <= TELLING * np.abs(found.value)))[
-        :COMPARED
-    ]
-    telling = (
-        3.0 * found.error[open_rows] <= TELLING * np.abs(found.value[open_rows])
-    ).any() or told.size > 0
-    if evidence.interrupted or open_rows.size == 0 or not telling or not accepts_complex(setting.objective):
-        return evidence, 0
+    telling = 3.0 * found.error <= TELLING * np.abs(found.value)
+    told = np.flatnonzero(judgement.verified & telling)[:COMPARED]
     asked = np.concatenate([open_rows, told])
+    if evidence.interrupted or open_rows.size == 0 or not telling[asked].any():
+        return evidence
+    if not accepts_complex(setting.objective):
+        return evidence
     values, interrupted = _complex_values(setting, evidence.coordinates[asked])
     evidence = replace(evidence, interrupted=interrupted)
     if values is None or interrupted:
-        return evidence, 0
+        return evidence
     apart = np.abs(values - found.value[asked])
     if not (apart <= 3.0 * found.error[asked] + 1e-12 * np.abs(values)).all():
-        return evidence, 0
+        return evidence
     values = values[: open_rows.size]
     rounding = _rounding(setting, values, evidence.coordinates[open_rows])
-    evidence, verified = verify(setting, evidence, open_rows, values, rounding)
+    evidence = verify(setting, evidence, open_rows, values, rounding)
     disputed = np.zeros(evidence.coordinates.size, bool)
     # Within what rounding may take from f the complex step, asked alone, leaves them open as well.
     clear = np.abs(values - evidence.analytic[open_rows]) > _shown(setting, evidence.coordinates[open_rows])
     disputed[open_rows] = _accuses(setting, values, evidence, open_rows) & clear
-    return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED), verified
+    return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED)
 
 
 def mark_disputed(setting: Setting, evidence: Entries) -> Entries:

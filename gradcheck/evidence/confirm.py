@@ -89,14 +89,12 @@ def confirm(
 
 def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) -> Estimate:
     """Without a bar where noise or bends limit it, it accuses moderately, and a shorter step does not share that."""
-    bar = MARGIN * found.error[rows]
-    moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar
+    first, off = table_rows(found, rows), np.abs(given[rows] - found.value[rows])
     # Bends at a longer step may have ended the search: the bar that was kept may hold little of them all the same.
-    limited = np.array([limit in (Limit.NOISE, Limit.TRUNCATION) for limit in found.limit[rows]], bool)
-    moderate &= limited & (found.truncation[rows] > 0) & (found.chord[rows] > 0)
-    rows = rows[moderate]
-    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
-    second = again(rows, BETWEEN * found.step[rows], side) if rows.size else None
+    limited = np.array([limit in (Limit.NOISE, Limit.TRUNCATION) for limit in first.limit], bool)
+    moderate = limited & (off <= MODERATE * MARGIN * first.error) & (first.truncation > 0) & (first.chord > 0)
+    rows, first = rows[moderate], table_rows(first, np.flatnonzero(moderate))
+    second = again(rows, BETWEEN * first.step, _side(first)) if rows.size else None
     if second is None:
         return found
     shared = np.abs(given[rows] - second.value) > MARGIN * second.error
@@ -112,18 +110,9 @@ def _early(together: Index) -> NDArray[np.bool_]:
 
 
 def _remeasure(
-    given: Flat,
-    found: Estimate,
-    *,
-    again: Again,
-    rows: Index,
-    own: Flat,
-    shared: bool,
-    factor: float = 1.0,
+    given: Flat, found: Estimate, *, again: Again, rows: Index, own: Flat, shared: bool, factor: float = 1.0
 ) -> tuple[Estimate, bool]:
-    """Measure rows anew; where the second estimate contradicts the first its bar covers both.
-
-    Where the second acquits what the first accused there is no bar left.
+    """Measure rows anew; what both estimates say together, and whether the second lets all of the first stand.
 
     As near to x as the noise lets the difference be seen, unless the first was precise: an oscillation that is faster
     than the first step looks like a slope of 0 there, and like what it is nearby. And within the coordinate's own
@@ -131,83 +120,88 @@ def _remeasure(
     """
     if rows.size == 0:
         return found, True
-    distance = np.abs(given[rows] - found.value[rows])
-    precise = np.asarray(found.limit[rows] == Limit.NONE)
-    kinked = np.asarray(found.limit[rows] == Limit.KINK)
-    within = own[rows] / found.step[rows]
-    near = _near(found, rows, distance, within, shared=shared)
-    step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
-    second = _second(given, found, again, rows, step)
+    first, given, within = table_rows(found, rows), given[rows], own[rows] / found.step[rows]
+    distance = np.abs(given - first.value)
+    near = _near(first, distance, within, shared=shared)
+    second = _second(first, distance, again, rows, np.minimum(CONFIRMING_STEP, near) * factor * first.step)
     if second is None:
         return found, True
-    known = np.isfinite(second.error)
-    apart = np.abs(second.value - found.value[rows])
+    mended, stands = _weighed(given, first, second, within)
+    return put(found, rows, replace(mended, nfev=second.nfev)), stands
+
+
+def _weighed(given: Flat, first: Estimate, second: Estimate, within: Flat) -> tuple[Estimate, bool]:
+    """The first estimates (k,) as the second ones leave them: where these contradict them their bar covers both.
+
+    Where the second acquits what the first accused there is no bar left. within : the size of each coordinate in first
+    steps.
+    """
+    distance, away = np.abs(given - first.value), np.abs(given - second.value)
+    apart = np.abs(second.value - first.value)
+    known, kinked = np.isfinite(second.error), np.asarray(first.limit == Limit.KINK)
+    against = away > MARGIN * second.error
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
-    away = np.abs(given[rows] - second.value)
     # Were what was given right, the second would lie nearer to it: noise that looks a little like a bend is no excuse.
     sides = (away > apart) & (MARGIN * second.error <= OUTWEIGHS * distance)
-    acquitted = telling & ~kinked & ~(away > MARGIN * second.error) & ~sides
-    clash = known & (apart > found.error[rows] + second.error)
+    acquitted = telling & ~kinked & ~against & ~sides
+    clash = known & (apart > first.error + second.error)
     # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves a bar
     # that may hold too little truncation, where the second value says nothing against what was given.
-    bar = MARGIN * found.error[rows]
-    slight = (distance > bar) & (distance <= SLIGHT * bar) & ~(away > MARGIN * second.error)
-    slight &= ~kinked & ~clash & (found.truncation[rows] > 0)
+    bar = MARGIN * first.error
+    slight = (distance > bar) & (distance <= SLIGHT * bar) & (first.truncation > 0)
+    slight &= ~(against | kinked | clash)
     acquitted |= known & ~telling & ((within < 1.0) | slight)
-    # A kink is one at every step, with the same slopes.
-    unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))
-    beside = unlike
-    if np.count_nonzero(unlike):
-        # It lies beside x where a shorter step has a slope between those two: the nearer one counts, with its own bar.
-        beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, found, rows)
-        acquitted |= unlike & ~beside
-    found = replace(found, nfev=found.nfev + second.nfev)
-    if not (clash | acquitted | unlike).any():
-        return found, True
-    error, limit = found.error.copy(), found.limit.copy()
-    error[rows[clash]] += apart[clash]
+    # A kink is one at every step, with the same slopes. It lies beside x where a shorter step has a slope between those
+    # two: the nearer one counts, with its own bar.
+    unlike = known & kinked & ((apart > 0.3 * first.kink) | (second.kink < 0.5 * first.kink))
+    beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, first)
+    acquitted |= unlike & ~beside
+    error, limit = np.where(clash, first.error + apart, first.error), first.limit.copy()
     # Two steps that tell different stories decide nothing.
-    error[rows[acquitted]] = np.inf
-    limit[rows[acquitted & precise]] = Limit.TRUNCATION
-    limit[rows[unlike | (acquitted & ~telling)]] = Limit.NOISE
+    error[acquitted] = np.inf
+    limit[acquitted & np.asarray(first.limit == Limit.NONE)] = Limit.TRUNCATION
+    limit[unlike | (acquitted & ~telling)] = Limit.NOISE
     # As they were measured a second time; what limits them is kept.
-    mended = put(replace(found, error=error), rows[beside], table_rows(second, np.flatnonzero(beside)))
-    return replace(mended, limit=limit, nfev=found.nfev), not (clash | acquitted | beside).any()
+    at = np.flatnonzero(beside)
+    mended = put(replace(first, error=error), at, table_rows(second, at))
+    return replace(mended, limit=limit), not (clash | acquitted | beside).any()
 
 
-def _near(found: Estimate, rows: Index, distance: Flat, within: Flat, *, shared: bool) -> Flat:
-    """How near to x (k,) rows are measured anew at the most, as a part of their steps; within : of their own size."""
-    precise = np.asarray(found.limit[rows] == Limit.NONE)
-    kinked = np.asarray(found.limit[rows] == Limit.KINK)
-    near = np.where(precise, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+def _near(first: Estimate, distance: Flat, within: Flat, *, shared: bool) -> Flat:
+    """How near to x (k,) lines are measured anew at the most, as a part of their steps; within : of their own size."""
+    precise = np.asarray(first.limit == Limit.NONE)
+    near = np.where(precise, 1.0, MARGIN / TELLING * first.noise / distance)
     # However far off the claim is, a kink must be seen to be one.
-    near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
+    near = np.where(np.asarray(first.limit == Limit.KINK), first.noise / (VISIBLE * first.kink), near)
     near = np.where(within < 1.0, np.minimum(near, within), near)
     return SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED)) if shared else near
 
 
-def _second(given: Flat, found: Estimate, again: Again, rows: Index, step: Flat) -> Estimate | None:
+def _second(first: Estimate, distance: Flat, again: Again, rows: Index, step: Flat) -> Estimate | None:
     """Rows measured at these steps (k,), on the side on which they were before; and between, where that says nothing.
 
     Noise that fills a part of the distance to what was given may make several times that of the truncation.
     """
-    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
+    side = _side(first)
     second = again(rows, step, side)
     if second is None:
         return None
-    distance = np.abs(given[rows] - found.value[rows])
-    longer = np.sqrt(step * CONFIRMING_STEP * found.step[rows])
-    vague = (MARGIN * second.error > OUTWEIGHS * distance) & (found.limit[rows] != Limit.KINK)
+    longer = np.sqrt(step * CONFIRMING_STEP * first.step)
+    vague = (MARGIN * second.error > OUTWEIGHS * distance) & (first.limit != Limit.KINK)
     vague &= (second.truncation <= MADE_OF_NOISE * second.noise) & (longer > MARGIN * step)
     at = np.flatnonzero(vague)
     between = again(rows[at], longer[at], side[at]) if at.size else None
     return second if between is None else put(second, at, between)
 
 
-def _between(second: Estimate, found: Estimate, rows: Index) -> NDArray[np.bool_]:
+def _side(found: Estimate) -> NDArray[np.int8]:
+    """(k,) 1 or -1 where one side of x was measured alone."""
+    return np.asarray(np.isnan(found.left).astype(np.int8) - np.isnan(found.right).astype(np.int8))
+
+
+def _between(second: Estimate, first: Estimate) -> NDArray[np.bool_]:
     """Whether second values lie between the slopes of the kinks that were found, within their noise."""
-    low = np.fmin(found.left[rows], found.right[rows])
-    high = np.fmax(found.left[rows], found.right[rows])
+    low, high = np.fmin(first.left, first.right), np.fmax(first.left, first.right)
     slack = MARGIN * second.noise
     return np.asarray((low - slack <= second.value) & (second.value <= high + slack))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import (
-    Groups,
     along_axes,
     anything,
     directions_of,
@@ -50,10 +49,10 @@ CLEAR = 8.0
 WEIGHTS = 3.02
 
 
-def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None = None) -> Entries:
+def sweep(setting: Setting, given: Flat, entries: Index) -> Entries:
     """Judge the given entries one by one.
 
-    given : (k,) the derivative under test. entries : (k,) flat indices into J. groups : as in `measure`.
+    given : (k,) the derivative under test. entries : (k,) flat indices into J.
     Six evaluations of f a coordinate where the first step serves, all outputs together, and six more for each of the
     (at most 32, unless one of them turns out not to hold) derivatives that seem wrong.
     A KeyboardInterrupt ends it with what is known: the rest has an infinite error bar.
@@ -61,7 +60,7 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
     parts: list[Estimate] = []
     columns = setting.places(entries)[1]
     early = np.zeros(columns.size, bool)
-    if groups is None and entries.size and _noise_decides(setting, given, entries):
+    if setting.together is None and entries.size and _noise_decides(setting, given, entries):
         early = pilots(setting, columns)
     order, first = np.lexsort((columns, ~early)), int(early.sum())
     interrupted = False
@@ -69,11 +68,11 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
         with setting.objective.keeping_values():
             if first:
                 parts.append(measure(setting, entries[order[:first]]))
-            for chunk in _chunks(setting, entries[order[first:]], groups):
-                steps = first_steps(setting, chunk, groups)
+            for chunk in _chunks(setting, entries[order[first:]]):
+                steps = first_steps(setting, chunk)
                 if first:
                     steps = steps_like(setting, steps, entries[order[:first]], parts[0], chunk)
-                parts.append(measure(setting, chunk, steps, groups=groups, served=first > 0))
+                parts.append(measure(setting, chunk, steps, served=first > 0))
     except KeyboardInterrupt:  # between two evaluations of f
         interrupted = True
     interrupted |= setting.objective.interrupted
@@ -82,26 +81,20 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
         parts.append(unmeasured(left, setting.x.dtype))
     found = rows(concatenate(parts), np.argsort(order))
     found = claimed_still(setting, found, given, setting.places(entries)[0])
-    return judged(setting, found, given, entries, interrupted=interrupted, groups=groups)
+    return judged(setting, found, given, entries, interrupted=interrupted)
 
 
-def _chunks(setting: Setting, entries: Index, groups: Groups | None) -> list[Index]:
+def _chunks(setting: Setting, entries: Index) -> list[Index]:
     """Entries in order of their columns, those of a column together, in chunks of a few columns."""
     each = max(1, min(CHUNK, TOGETHER // max(setting.outputs, 1)))
-    if groups is not None or 0 < entries.size <= each:
-        return [entries]  # columns of a group share their points
+    if setting.together is not None or 0 < entries.size <= each:
+        return [entries]  # columns that are moved together share their points
     starts = np.flatnonzero(np.diff(setting.places(entries)[1], prepend=-1))
     return np.split(entries, starts[each::each]) if entries.size else []
 
 
 def judged(
-    setting: Setting,
-    found: Estimate,
-    given: Flat,
-    entries: Index,
-    *,
-    interrupted: bool = False,
-    groups: Groups | None = None,
+    setting: Setting, found: Estimate, given: Flat, entries: Index, *, interrupted: bool = False
 ) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
     found = _without_rounded_kinks(setting, found, entries)
@@ -109,9 +102,8 @@ def judged(
     if interrupted:
         return evidence
     try:
-        found, judgement = _confirm(setting, found, evidence.judgement, given, entries, groups)
-        evidence = replace(evidence, estimate=found, judgement=judgement)
-        return held(setting, evidence)
+        found, judgement = _confirm(setting, evidence)
+        return held(replace(setting, together=None), replace(evidence, estimate=found, judgement=judgement))
     except KeyboardInterrupt:
         return replace(evidence, interrupted=True)
 
@@ -130,8 +122,8 @@ def held(setting: Setting, evidence: Entries) -> Entries:
 
 def verify(
     setting: Setting, evidence: Entries, at: Index, value: Flat, error: Flat, step: Flat | None = None
-) -> tuple[Entries, int]:
-    """Let other estimates (k,) of open entries verify them where they can, and never convict; (evidence, how many).
+) -> Entries:
+    """Let other estimates (k,) of open entries verify them where they can, and never convict.
 
     at : positions in the evidence. value, error : (k,) derivatives and their bars E, in units of f per unit of x; an
     infinite bar verifies nothing. step : (k,) those over which they were measured; default the steps of before.
@@ -146,12 +138,11 @@ def verify(
     found = replace(found, value=value[right], error=error[right], nfev=0)
     found = found if step is None else replace(found, step=step[right])
     decided = replace(decided, verified=np.ones_like(decided.verified), allowed=allowed[right])
-    verified = replace(
+    return replace(
         evidence,
         estimate=put(evidence.estimate, at[right], found),
         judgement=put(judgement, at[right], decided),
     )
-    return verified, int(right.sum())
 
 
 def claimed_still(setting: Setting, found: Estimate, analytic: Flat, output: Index) -> Estimate:
@@ -283,30 +274,24 @@ def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: I
     return np.where(flat & shows, 0.0, scale)
 
 
-def _confirm(
-    setting: Setting,
-    found: Estimate,
-    judgement: Judgement,
-    given: Flat,
-    entries: Index,
-    groups: Groups | None,
-) -> tuple[Estimate, Judgement]:
+def _confirm(setting: Setting, evidence: Entries) -> tuple[Estimate, Judgement]:
     """Measure again what seems wrong, by the rule of `gradcheck.evidence.confirm`."""
+    given, entries = evidence.analytic, evidence.coordinates
     column = setting.places(entries)[1]
-    together = None if setting.outputs == 1 else directions_of(setting, column, groups)
+    together = None if setting.outputs == 1 else directions_of(setting, column)
 
     def again(at: Index, step: Flat, side: NDArray[np.int8]) -> Estimate | None:
         if setting.objective.remaining < POINTS * at.size:
             return None
-        return along_axes(setting, entries[at], step, anything, rounds=1, side=side, groups=groups)
+        return along_axes(setting, entries[at], step, anything, rounds=1, side=side)
 
     def decided(estimate: Estimate) -> Judgement:
         return decide(setting, estimate, given, entries)
 
     size = setting.size_of(column)
     own = np.where(size > 0, size, setting.scales[column])
-    found, judgement = confirm(given, found, judgement, again, decided, own, together)
-    if groups is not None:
+    found, judgement = confirm(given, evidence.estimate, evidence.judgement, again, decided, own, together)
+    if setting.together is not None:
         return found, judgement
     found = _with_noise_that_grows(
         setting, found, given, entries, np.flatnonzero(judgement.wrong & (size == 0))
@@ -343,7 +328,7 @@ def _grown(setting: Setting, found: Estimate, entries: Index, at: Index) -> tupl
 
     As long as the first tell it from what f bends; seven values each.
     """
-    lines = lines_of(setting, *setting.places(entries[at]), None)
+    lines = lines_of(setting, *setting.places(entries[at]))
     offsets = found.step[at][:, None] * POSITIONS / POSITIONS[-1]
     values = setting.objective.along(lines, np.arange(at.size), offsets)
     f_x = setting.f_x[setting.places(entries[at])[0]]

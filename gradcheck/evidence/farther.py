@@ -27,8 +27,8 @@ CHANCE = 12
 FARTHER = 0.1
 
 
-def verify_farther(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
-    """Verify entries that noise left undecided by longer steps than were taken; (evidence, how many it verified).
+def verify_farther(setting: Setting, evidence: Entries) -> Entries:
+    """Verify entries that noise left undecided by longer steps than were taken.
 
     A step is a part of x, and f may be straight over more than that: with x of 0.001 and six decimals of f noise takes
     1000 times as much of a slope as with x of 1. Such steps verify and never convict: nearer to x, where noise hides
@@ -41,7 +41,7 @@ def verify_farther(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
     columns, column = np.unique(setting.places(entries)[1], return_inverse=True)
     cost = POINTS * columns.size
     if rows.size == 0 or evidence.interrupted or judgement.wrong.any() or cost > setting.objective.remaining:
-        return evidence, 0
+        return evidence
     needed = setting.tolerance.resolution * judgement.scale[rows] + setting.tolerance.atol
     factor = np.clip(SPARE * 3.0 * found.error[rows] / needed, SHORTEST, LONGEST)
     # The entries of a column share their points.
@@ -50,7 +50,7 @@ def verify_farther(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
     try:
         longer = measure_once(setting, entries, steps[column])
     except KeyboardInterrupt:
-        return replace(evidence, interrupted=True), 0
+        return replace(evidence, interrupted=True)
     apart = np.abs(longer.value - found.value[rows]) > 3.0 * (longer.error + found.error[rows])
     # An f that does not move at all bears out a claim of 0 alone: how coarse it is nobody knows.
     unmoved = (longer.chord == 0) & (evidence.analytic[rows] != 0)

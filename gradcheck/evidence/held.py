@@ -182,7 +182,7 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     if at.size == 0:
         return np.zeros(0, bool)
     output, column = setting.places(evidence.coordinates[at])
-    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
     offsets = lines.reached(rows_at, offset[at, None])
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
@@ -251,36 +251,23 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     values = np.abs(setting.f_x)
     rounding = setting.tolerance.eps * np.maximum(values, np.median(values))[output]
     lost = still & (moved <= rounding)
-    hidden = ROUGH * np.maximum(rounding, setting.tolerance.eps)
-    may, slight = still & ~lost, np.abs(given) * found.step <= hidden
-    # Where other outputs move, and none of them is rough, none is rounded but by its digits, be they few.
-    digits = setting.outputs > 1 and not _rough(setting)[np.setdiff1d(output, output[still])].any()
-    likely = slight | (digits & _of_few_bits(setting.f_x)[output])
-    may = may & likely if digits or (may & likely).any() else may
-    largest = int(np.argmax(np.where(may, moved, -1.0)))
-    # What is claimed to move f by far more than its digits has to be what it does farther away, too.
-    as_claimed = not slight[largest]
-    jump = _first_jump(setting, evidence, steps, largest, as_claimed=as_claimed) if may[largest] else 0.0
-    lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
+    jump, row = _first_jump(setting, evidence, steps, still, still & ~lost, rounding)
+    lost |= still & (output == row) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
-    at = np.flatnonzero(open_to)
-    at = at[np.argsort(moved[at])]
     # Over as many jumps as tell a slope f bends less than over all of that way.
     steps = np.minimum(steps, JUMPS * jump / np.abs(given)) if jump > 0 else steps
-    early = np.isin(column[at], column[at[:NEARLY]])
-    for these in (at[early], at[~early]):
-        shown = _shown_farther(setting, evidence, these, steps)
-        lost[shown] = True
-        if not shown.size:
-            break
-    at = np.flatnonzero(still & ~lost & (found.step < WITHIN_ITSELF * size))
-    first = np.isin(column[at], column[at[np.argmin(moved[at])]]) if at.size else np.zeros(0, bool)
-    for these in (at[first], at[~first]):
-        followed = _followed(setting, evidence, these, NEARBY[0] * steps)
-        lost[followed] = True
-        if not followed.size:
-            break
+
+    def shown(mine: Mask, few: int, ask: Callable[..., Index], steps: Flat) -> Index:
+        """Of which f shows the claim over some steps, in the few columns of the smallest; and if any, in the others."""
+        at = np.flatnonzero(mine)
+        first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:few]]])
+        told = ask(setting, evidence, at[first], steps)
+        return np.concatenate([told, ask(setting, evidence, at[~first], steps)]) if told.size else told
+
+    lost[shown(open_to, NEARLY, _shown_farther, steps)] = True
+    nearby = still & ~lost & (found.step < WITHIN_ITSELF * size)
+    lost[shown(nearby, 1, _followed, NEARBY[0] * steps)] = True
     found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
     if not lost.any():
         return replace(evidence, estimate=found)
@@ -288,25 +275,31 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     return replace(evidence, estimate=found, judgement=judge(found))
 
 
-def _of_few_bits(f_x: Flat) -> Mask:
-    """Values (m,) that float16, bfloat16 or float32 hold, and that are not round, as what is cut off at 1 or 100 is."""
-    bits = significant_bits(np.nan_to_num(f_x)[None, :])
-    return np.asarray((bits > ROUND) & (bits <= SINGLE))
+def _first_jump(
+    setting: Setting, evidence: Entries, steps: Flat, still: Mask, may: Mask, rounding: Flat
+) -> tuple[float, int]:
+    """The jump by which f begins to move along the largest claim, 0 where it bends, or does not move; and its output.
 
-
-def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, as_claimed: bool) -> float:
-    """The jump by which f begins to move along one entry; 0 where it bends, or does not move.
-
-    as_claimed : whether it has to move about as claimed, and no farther away.
+    still, may : (k,) entries along which f does not move nearby, and those of them that may be rounded off. rounding :
+    (k,) of their outputs.
     """
-    entry, claimed = int(evidence.coordinates[at]), float(abs(evidence.analytic[at]))
-    for times in NEARBY if as_claimed else BEYOND:
-        between = (float(evidence.estimate.step[at]), times * float(steps[at]))
-        if between[0] >= between[1]:
-            continue
+    given, step = np.abs(evidence.analytic), evidence.estimate.step
+    output, _ = setting.places(evidence.coordinates)
+    slight = given * step <= ROUGH * np.maximum(rounding, setting.tolerance.eps)
+    # Where other outputs move, and none of them is rough, none is rounded but by its digits, be they few: those of
+    # float16, bfloat16 or float32, and more than of what is cut off at 1 or 100.
+    digits = setting.outputs > 1 and not _rough(setting)[np.setdiff1d(output, output[still])].any()
+    bits = significant_bits(np.nan_to_num(setting.f_x)[None, :])[output]
+    likely = may & (slight | (digits & (bits > ROUND) & (bits <= SINGLE)))
+    may = likely if digits or likely.any() else may
+    at = int(np.argmax(np.where(may, given * steps, -1.0)))
+    # What is claimed to move f by far more than its digits has to be what it does farther away, too; and no farther.
+    as_claimed, entry = not slight[at], int(evidence.coordinates[at])
+    for times in (NEARBY if as_claimed else BEYOND) if may[at] else ():
+        between, claimed = (float(step[at]), times * float(steps[at])), float(given[at])
         if jump := jump_from_line(setting, entry, 0.0, between, claimed, as_claimed=as_claimed):
-            return jump
-    return 0.0
+            return jump, int(output[at])
+    return 0.0, int(output[at])
 
 
 def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) -> Index:
@@ -320,7 +313,7 @@ def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) ->
     step = np.zeros(setting.x.size)
     np.maximum.at(step, column, evidence.estimate.step[at])
     step, room = step[column], np.min(_room(setting, column), axis=0)
-    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
     shown = before = np.zeros(at.size, bool)
     while at.size:
         step = 10.0 * step
@@ -363,7 +356,7 @@ def jump_from_line(
     It is the first jump on the way, be there larger ones, which `rounding.jump_of` would find.
     """
     output, column = setting.places(np.array([entry]))
-    lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
+    lines, at = lines_of(setting, output, column), np.zeros(1, np.intp)
     f_x = setting.f_x[output[0]]
     near, far = between
     # As far to both sides, or to the one on which there is room.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, verify_by_complex_step
@@ -38,16 +40,15 @@ def one_by_one(
     if method == "complex":
         text = "the complex step does not agree with real differences, which were used instead"
         notes.append(Finding(text))
-    evidence, verified = verify_by_complex_step(setting, sweep(setting, given, entries))
-    notes += _verified(verified, "by the complex step, real differences being too noisy")
-    evidence, verified = verify_farther(setting, evidence)
-    notes += _verified(verified, "by longer steps, noise hiding too much over short ones")
-    evidence, verified = averaged(setting, evidence)
-    notes += _verified(verified, "by averages of several differences, one being too noisy")
+    evidence = sweep(setting, given, entries)
+    for verify, how in (
+        (verify_by_complex_step, "by the complex step, real differences being too noisy"),
+        (verify_farther, "by longer steps, noise hiding too much over short ones"),
+        (averaged, "by averages of several differences, one being too noisy"),
+    ):
+        open_, evidence = evidence.judgement.inconclusive, verify(setting, evidence)
+        verified = int(np.count_nonzero(open_ & evidence.judgement.verified))
+        if verified:
+            verb = "was" if verified == 1 else "were"
+            notes.append(Finding(f"{count(verified, 'entry')} {verb} verified {how}"))
     return evidence, notes
-
-
-def _verified(number: int, how: str) -> list[Finding]:
-    if number == 0:
-        return []
-    return [Finding(f"{count(number, 'entry')} {'was' if number == 1 else 'were'} verified {how}")]

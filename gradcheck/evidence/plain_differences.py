@@ -91,7 +91,7 @@ def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries
     if not isinstance(problem.matrix, Dense):
         return None
     for setting, fits in _assumed(problem):
-        claim = _claim(setting, problem.matrix.array, few, rng, float(fits is not None))
+        claim = _claim(setting, problem.matrix.array, few, rng, rounded=fits is not None)
         if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
         # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
@@ -125,7 +125,7 @@ def _agreed(claim: _Compared, rng: Any) -> tuple[Problem, Entries] | None:
     setting = claim.setting
     if (level != setting.level).any():
         setting = replace(setting, level=level)
-    found = _estimate(claim, claim.slopes, setting.level)
+    found = _estimate(claim, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
         return None
     judgement = decide(setting, found, analytic, every)
@@ -194,8 +194,11 @@ def _bits(values: Flat) -> NDArray[np.intp]:
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
-def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Compared | None:
-    """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
+def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, *, rounded: bool) -> _Compared | None:
+    """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room.
+
+    rounded : whether values of f lie on a grid that is coarser than their dtype.
+    """
     n, scales = analytic.shape[1], setting.scales
     moduli = np.abs(analytic)
     size = _sizes(setting, moduli)
@@ -205,7 +208,7 @@ def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float
     # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
     rounding = ROUNDING * float(setting.relative_step[0])
     # Values on a grid are nothing for directions, which need to see them change by less.
-    rounded = decimals > 0 or setting.tolerance.eps > eps_of(np.float64)
+    rounded = rounded or setting.tolerance.eps > eps_of(np.float64)
     # What noise is of a sweep's first step: see `first_step`, `noise_share`. Of many outputs some hardly move: most of
     # them decide.
     usual = max(float(median(setting.level / moved.min(axis=1))), rounding)
@@ -276,30 +279,29 @@ def _expected(share: Flat, steps: Flat) -> Flat:
 
 def _near(claim: _Compared, columns: Index) -> bool:
     """Measure the differences of some columns; whether they bear out all of their entries."""
-    setting, values = claim.setting, claim.values
+    setting = claim.setting
     axes = Axes(setting.parameters, setting.x, columns)
     reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
     lines = setting.objective.every(axes)
     seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
-    values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
+    values = seen.reshape(columns.size, setting.outputs, 2).T
     low, high = reached.T
-    left, right = (values[:, :, columns] - setting.f_x[:, None]) / reached.T[:, None, :]
+    left, right = (values - setting.f_x[:, None]) / reached.T[:, None, :]
+    claim.values[:, :, columns] = values
     claim.slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
-    return _borne_out(claim, columns, claim.slopes[:, :, columns])
+    return _borne_out(claim, columns)
 
 
-def _borne_out(claim: _Compared, columns: Index, slopes: Flat) -> bool:
+def _borne_out(claim: _Compared, columns: Index) -> bool:
     """Whether the slopes of some columns on both sides and at x bear out all of their entries."""
-    left, right, central = slopes
-    setting, steps = claim.setting, claim.steps[columns]
-    analytic = np.abs(claim.analytic[:, columns])
-    apart = np.abs(claim.analytic[:, columns] - central)
-    bend = np.abs(right - left)
+    left, right, central = claim.slopes[:, :, columns]
+    analytic, bend = claim.analytic[:, columns], np.abs(right - left)
+    explained = WEIGHT * claim.setting.level[:, None] / claim.steps[columns]
     # What f bends over the scale of x is not counted: it would excuse what is left of an entry near 0.
-    explained = WEIGHT * setting.level[:, None] / steps + bend * (bend / claim.size[:, columns]) / 6.0
-    off = apart - EXPLAINED * explained
-    near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[:, columns])
-    return bool(near.all())
+    explained = explained + bend * (bend / claim.size[:, columns]) / 6.0
+    off = np.abs(analytic - central) - EXPLAINED * explained
+    near = off <= NEAR * claim.setting.tolerance.rtol * np.abs(analytic)
+    return bool((near & (explained <= claim.largest[:, columns])).all())
 
 
 def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
@@ -311,21 +313,14 @@ def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     return np.asarray(np.maximum(np.maximum(setting.level, rounding), HALF_GRID * quantum)), names
 
 
-def _truncation(claim: _Compared, bend: Flat) -> Flat:
-    """What f bends beyond a parabola, for slopes that differ by `bend` (m, n) on the two sides.
-
-    Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
-    scale of x, at the least.
-    """
-    size, steps = claim.size, claim.steps / claim.setting.scales
-    return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
-
-
-def _estimate(claim: _Compared, slopes: Flat, level: Flat) -> Estimate:
+def _estimate(claim: _Compared, level: Flat) -> Estimate:
     """The differences with their bars: noise, and what f bends as far as its slopes show; flat, row by row."""
-    left, right, central = slopes
+    left, right, central = claim.slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)
-    truncation = _truncation(claim, bend)
+    # Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
+    # scale of x, at the least.
+    over_x = np.square(steps / claim.setting.scales) * claim.size
+    truncation = np.maximum(bend * (bend / claim.size), over_x) / 6.0
     lucky = (np.maximum(apart - truncation, 0.0) * steps).max(axis=1, keepdims=True) * _luck(steps.size)
     least = np.maximum(WEIGHT * level[:, None] / steps, apart)
     noise = np.maximum(least, np.minimum(bend / 2.0, lucky / steps))

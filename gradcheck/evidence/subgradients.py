@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.axes import along_rays
-from gradcheck.function.lines import Family, Lines, Rays
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import generator_of
@@ -104,8 +103,4 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
         size = np.abs(so_far.value)
         return setting.tolerance.rtol * size, SPARE * setting.tolerance.resolution * size
 
-    rays = Rays(setting.x, list(tangents))
-    lines: Lines | Family = rays
-    if setting.outputs > 1:
-        lines = Family(rays, np.arange(len(tangents)), np.full(len(tangents), output))
-    return along_rays(setting, tangents, lines, np.full(step.size, output), step, wanted, rounds=ROUNDS)
+    return along_rays(setting, tangents, np.full(step.size, output), step, wanted, rounds=ROUNDS)

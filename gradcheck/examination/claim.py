@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide
+from gradcheck.examination.silent import silent_entries
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
 from gradcheck.joint.direction import Joint
@@ -103,10 +104,8 @@ class Claim:
         """Judge entries that bounds hold nearly still."""
         if self.problem.room is None:
             return
-        held = (scaling.lengths == 0) & ~self.still & self.problem.free
-        for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
-            if nothing:
-                held[block.slice] &= self.problem.narrow[block.slice]
+        silent = silent_entries(self.problem, scaling, self.still)
+        held = (scaling.lengths == 0) & ~self.still & self.problem.free & ~silent
         if held.any():
             self.exact = False  # real points beside x may lie beyond the bounds
             self.judge(np.flatnonzero(held))

@@ -29,9 +29,8 @@ from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
-from gradcheck.numerics.problem import Problem, Scaling, scaling_of
+from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import NARROW, Setting
-from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
@@ -77,36 +76,29 @@ def examine_columns(
     It is believed where directions certify the row with what the group says; elsewhere suspects are moved alone, and
     what groups say of them is dropped.
     """
-    setting = replace(setting, matrix=by_entries(setting.matrix))
-    problem = shared_with(one_sided(setting), setting)
-    scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
-    columns = _Columns(setting, problem, scaling, confidence, rng)
-    found = columns.of_zeros() if scaling.nothing.all() else None
+    columns = _Columns(replace(setting, matrix=by_entries(setting.matrix)), confidence, rng)
+    found = columns.of_zeros() if columns.scaling.nothing.all() else None
     return (found, []) if found is not None else columns.of_groups(method)
 
 
 class _Columns:
     """The examination of a matrix by its columns.
 
-    alone : what was judged of columns that moved by themselves. silent : (n,) columns that are claimed to do nothing,
-    and that directions leave where they are.
+    entries : what is believed of those that were looked at first, in groups or not. alone : what was judged of columns
+    that moved by themselves after that. silent : (n,) columns that are claimed to do nothing, and that directions leave
+    where they are.
     """
 
-    def __init__(
-        self,
-        setting: Problem,
-        problem: Problem,
-        scaling: Scaling,
-        confidence: float,
-        rng: np.random.Generator,
-    ) -> None:
+    def __init__(self, setting: Problem, confidence: float, rng: np.random.Generator) -> None:
         assert setting.names is not None
-        (self.block,), self.alone = setting.names.blocks, list[Entries]()
-        self.setting, self.problem, self.scaling = setting, problem, scaling
-        self.confidence, self.rng = confidence, rng
-        (self.m, self.n), self.delta = problem.matrix.shape, (1.0 - confidence) / 4.0
-        self.nobody = np.zeros(self.m, bool)
-        self.silent = silent_entries(problem, scaling, np.zeros(self.n, bool))
+        (self.block,) = setting.names.blocks
+        self.setting, self.confidence, self.rng = setting, confidence, rng
+        self.problem = shared_with(one_sided(setting), setting)
+        (self.m, self.n), self.delta = setting.matrix.shape, (1.0 - confidence) / 4.0
+        self.nobody, still = np.zeros(self.m, bool), np.zeros(self.n, bool)
+        self.scaling = scaling_of(self.problem, still)
+        self.silent = silent_entries(self.problem, self.scaling, still)
+        self.entries, self.alone = none_judged(setting.x.dtype), list[Entries]()
         # Of one that is moved alone the others of its rows are known by the claim.
         self._judging = measured_by_rows(setting)
 
@@ -115,23 +107,22 @@ class _Columns:
         self.alone.append(of_column(self._judging, judge_in_rows, column, rows))
         return self.alone[-1]
 
-    def right(self, judged: Entries) -> Problem:
-        """The claim as it would be right in some entries."""
-        return replace(self.problem, matrix=mended(self.problem, [judged]))
+    def right(self) -> Problem:
+        """The claim as it would be right in all that was judged."""
+        return replace(self.problem, matrix=mended(self.problem, [self.entries, *self.alone]))
 
-    def rest(self, fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
-        """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
-        known = latest(concatenate(judged)) if judged else none_judged(self.problem.x.dtype)
-        claim = self.right(known)
+    def rest(self, fixed: Mask) -> tuple[ArrayEvidence, Joint, Mask]:
+        """What directions say of that claim; rows that seem wrong, fixed ones apart."""
+        claim = self.right()
         test = JointTest(claim, self.scaling, self.rng, self.delta, fixed=fixed)
         joint = test.run()
         array = rows_evidence(claim, self.block, joint, self.confidence)
         if not (joint.certified | fixed).all():
-            bound = _bound_in_noise(claim, self.block, test, joint, ~fixed, self.confidence)
+            bound = self._bound_in_noise(claim, test, joint, ~fixed)
             array = replace(bound or replace(array, certificate=None), limit=test.limit)
         return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
 
-    def believed(self, judged: Entries, joint: Joint) -> Mask:
+    def believed(self, joint: Joint) -> Mask:
         """(k,) the entries off by more than directions leave of their rows in the claim that is right in all of them.
 
         That much lies in no other column of their groups. joint : the first look at that claim.
@@ -140,10 +131,10 @@ class _Columns:
         for _ in range(TESTS):
             if not joint.wrong.any() or doubted.all():
                 break
-            _, joint, _ = self.rest(doubted, judged)
+            _, joint, _ = self.rest(doubted)
             doubted = doubted | joint.wrong
-        rows, columns = self.setting.places(judged.coordinates)
-        off = np.abs(judged.analytic - judged.estimate.value) * self.scaling.lengths[columns]
+        rows, columns = self.setting.places(self.entries.coordinates)
+        off = np.abs(self.entries.analytic - self.entries.estimate.value) * self.scaling.lengths[columns]
         # One row at a time: that a wrong one is certified is as unlikely for each.
         return np.asarray(off > np.where(joint.certified, joint.bound, np.inf)[rows])
 
@@ -171,15 +162,16 @@ class _Columns:
         setting, problem, rng = self.setting, self.problem, self.rng
         together = isinstance(problem.matrix, Sparse)
         seen, groups = _in_groups(setting, problem.matrix, method, rng)
-        entries, looked = self._without_blame(seen) if together and seen.wrong.size else (seen, None)
-        inwards, every = self._held_judged(entries, moved=None if together else seen)
+        self.entries = seen
+        looked = self._without_blame(seen) if together and seen.wrong.size else None
+        inwards, every = self._held_judged(moved=None if together else seen)
         # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
         throughout = self.nobody
         if not (together and groups):
             throughout = _mostly_wrong(setting, seen, self.alone, sampled=groups == 0)
         array, wrong = ArrayEvidence(self.block), self.nobody
         if not throughout.all():
-            array, wrong = self._of_directions(throughout, entries, looked)
+            array, wrong = self._of_directions(throughout, looked)
         regions = list[Region]()
         stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
@@ -195,59 +187,57 @@ class _Columns:
             array = replace(array, certificate=None, limit=array.limit if every else Limit.BUDGET)
         if groups == 0 and array.certificate is not None:
             # What noise hides of an entry of a sample is no question where a certificate bounds it.
-            entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-        regions += [
-            _of_rows(setting, problem.matrix, seen, self.alone, self.block, span)
-            for span in spans(throughout)
-        ]
+            self.entries = some_rows(self.entries, np.flatnonzero(~self.entries.judgement.inconclusive))
+        regions += [self._of_rows(seen, span) for span in spans(throughout)]
         regions += [Region(self.block, Box((span, (0, self.n))), False) for span in spans(wrong)[:NAMED]]
         said = [Finding(_of_pattern(seen, groups))] if groups and together else []
-        return Evidence(latest(concatenate([entries, *self.alone])), (array,), tuple(regions)), said
+        return Evidence(latest(self.entries, *self.alone), (array,), tuple(regions)), said
 
     def _of_directions(
-        self, throughout: Mask, entries: Entries, looked: tuple[ArrayEvidence, Joint, Mask] | None
+        self, throughout: Mask, looked: tuple[ArrayEvidence, Joint, Mask] | None
     ) -> tuple[ArrayEvidence, Mask]:
         """What directions say of rows that are not wrong throughout, and in which of them something else still is.
 
-        entries : that are believed. looked : the first look, where these are all that is known.
+        looked : the first look, where the entries that are believed are all that is known.
         """
         if looked is None or self.alone or throughout.any():
-            looked = self.rest(throughout, entries, *self.alone)
+            looked = self.rest(throughout)
         array, joint, seems = looked
         if seems.any():
             self._follow(seems)
-            array, joint, _ = self.rest(throughout, entries, *self.alone)
+            array, joint, _ = self.rest(throughout)
         if isinstance(self.problem.matrix, Sparse) and joint.wrong.any() and self.n <= GROUPS_UP_TO:
             # A search may lose what rows hold in noise, and kinks: of few columns each tells.
             for j in self.rng.permutation(self.n).tolist():
                 judged = self.judge(j, np.flatnonzero(joint.wrong))
                 self.alone[-1] = some_rows(judged, np.flatnonzero(judged.judgement.wrong))
                 if judged.wrong.size:
-                    array, joint, _ = self.rest(throughout, entries, *self.alone)
+                    array, joint, _ = self.rest(throughout)
                 if not joint.wrong.any():
                     break
         return array, joint.wrong
 
-    def _without_blame(self, seen: Entries) -> tuple[Entries, tuple[ArrayEvidence, Joint, Mask]]:
-        """The entries of groups that are believed, and the first look at the claim that is right in all of them.
+    def _without_blame(self, seen: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
+        """The first look at the claim that is right in all entries that groups show; some of them are believed then.
 
         Columns of the others are moved alone.
         """
-        looked = self.rest(self.nobody, seen)
-        blamed = seen.judgement.wrong & ~self.believed(seen, looked[1])
+        looked = self.rest(self.nobody)
+        blamed = seen.judgement.wrong & ~self.believed(looked[1])
         rows, columns = (np.unique(at) for at in self.setting.places(seen.coordinates[blamed]))
         for j in columns[: SUSPECTS if self.n > GROUPS_UP_TO else self.n].tolist():
             # All of these rows from the same points: the column may hold what the pattern lacks.
             judged = self.judge(j, rows)
             accused = np.isin(judged.coordinates, seen.coordinates[blamed])
             self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
-        return some_rows(seen, np.flatnonzero(~blamed)), looked
+        self.entries = some_rows(seen, np.flatnonzero(~blamed))
+        return looked
 
-    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Joint | None, bool]:
+    def _held_judged(self, moved: Entries | None) -> tuple[Joint | None, bool]:
         """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
 
-        entries : that are believed. moved : those of columns that were moved alone. Returns what certifies the first,
-        None where nothing does, as all of them were judged; and whether that is all of them.
+        moved : the entries of columns that were moved alone. Returns what certifies the first, None where nothing does,
+        as all of them were judged; and whether that is all of them.
         """
         problem, lengths, inwards = self.problem, one_sided(self.problem), None
         held = (self.scaling.lengths == 0) & problem.free & ~self.silent
@@ -256,8 +246,7 @@ class _Columns:
         lengths[~held] = 0.0
 
         def known() -> tuple[Problem, bool]:
-            judged = latest(concatenate([entries, *self.alone]))
-            return self.right(judged), bool(judged.wrong.size)
+            return self.right(), bool(latest(self.entries, *self.alone).wrong.size)
 
         if lengths.any():
             shares = (share * self.delta for share in SHARES)
@@ -276,6 +265,39 @@ class _Columns:
         if out.any() and test.first is not None:
             find_places(test, test.first, out, self.judge, between, self.rng, BUDGET)
 
+    def _bound_in_noise(
+        self, claim: Problem, test: JointTest, joint: Joint, looked_at: Mask
+    ) -> ArrayEvidence | None:
+        """What directions bound of rows that they left open for noise alone, whose size they know; None of others."""
+        left = ~joint.certified & looked_at
+        if joint.wrong.any() or test.first is None or not (left <= test.first.noisy).all():
+            return None
+        if not (np.isfinite(joint.bound).all() and (joint.sizes > 0).all()):
+            return None
+        array = rows_evidence(claim, self.block, replace(joint, certified=looked_at), self.confidence)
+        # Rows that were given up are certified by no later direction.
+        known = array.certificate
+        return array if known is not None and known.relative_to_rms > claim.tolerance.resolution else None
+
+    def _of_rows(self, seen: Entries, span: tuple[int, int]) -> Region:
+        """Rows that are wrong throughout, or as far as the columns that were looked at tell.
+
+        Of a pattern its entries were looked at, and are counted. What the sample that was seen tells of the others it
+        tells by the columns that were not looked at for what they are.
+        """
+        known, matrix = latest(seen, *self.alone), self.problem.matrix
+        rows, columns = self.setting.places(known.coordinates)
+        inside = np.isin(rows, np.arange(*span))
+        wrong, looked = int(known.judgement.wrong[inside].sum()), int(inside.sum())
+        for part in self.alone:
+            inside = inside & ~np.isin(columns, self.setting.places(part.coordinates)[1])
+        sample = known.judgement.wrong[inside]
+        share = float(np.mean(sample)) if sample.size else wrong / looked
+        box = Box((span, (0, self.n)))
+        held = int(matrix.pattern.tocsr()[slice(*span)].nnz) if isinstance(matrix, Sparse) else box.size
+        about = None if wrong == looked else wrong + round(share * (held - looked))
+        return Region(self.block, box, True, about)
+
 
 def _of_pattern(seen: Entries, groups: int) -> str:
     judged = seen.coordinates.size
@@ -283,47 +305,6 @@ def _of_pattern(seen: Entries, groups: int) -> str:
         f"{count(judged, 'entry')} of the pattern {'was' if judged == 1 else 'were'} judged one by one in "
         f"{count(groups, 'group')} of columns; its zeros were tested along random directions"
     )
-
-
-def _bound_in_noise(
-    problem: Problem, block: Block, test: JointTest, joint: Joint, looked_at: Mask, confidence: float
-) -> ArrayEvidence | None:
-    """What directions bound of the rows that they left open for noise alone, whose size they know; None of others."""
-    left = ~joint.certified & looked_at
-    if joint.wrong.any() or test.first is None or not (left <= test.first.noisy).all():
-        return None
-    if not (np.isfinite(joint.bound).all() and (joint.sizes > 0).all()):
-        return None
-    array = rows_evidence(problem, block, replace(joint, certified=looked_at), confidence)
-    # Rows that were given up are certified by no later direction.
-    known = array.certificate
-    return array if known is not None and known.relative_to_rms > problem.tolerance.resolution else None
-
-
-def _of_rows(
-    setting: Setting,
-    matrix: Matrix,
-    seen: Entries,
-    alone: list[Entries],
-    block: Block,
-    span: tuple[int, int],
-) -> Region:
-    """Rows that are wrong throughout, or as far as the columns that were looked at tell.
-
-    Of a pattern its entries were looked at, and are counted. What the sample that was seen tells of the others it tells
-    by the columns that were not looked at for what they are.
-    """
-    known = latest(concatenate([seen, *alone]))
-    rows, columns = setting.places(known.coordinates)
-    inside = np.isin(rows, np.arange(*span))
-    wrong, looked = int(known.judgement.wrong[inside].sum()), int(inside.sum())
-    parts = [none_judged(block.dtype), *alone]
-    for_themselves = np.concatenate([setting.places(part.coordinates)[1] for part in parts])
-    sample = known.judgement.wrong[inside & ~np.isin(columns, for_themselves)]
-    share = float(np.mean(sample)) if sample.size else wrong / looked
-    box = Box((span, (0, block.shape[1])))
-    held = int(matrix.pattern.tocsr()[slice(*span)].nnz) if isinstance(matrix, Sparse) else box.size
-    return Region(block, box, True, None if wrong == looked else wrong + round(share * (held - looked)))
 
 
 def _in_groups(
@@ -347,8 +328,8 @@ def _in_groups(
     else:
         rows, columns = np.repeat(np.arange(m), moved.size), np.tile(moved, m)
     given = matrix.entries(rows, columns)
-    together = groups if isinstance(matrix, Sparse) else None
-    return sweep(setting, given, rows * n + columns, together), count if every else 0
+    setting = replace(setting, together=groups if isinstance(matrix, Sparse) else None)
+    return sweep(setting, given, rows * n + columns), count if every else 0
 
 
 def _alike(setting: Setting) -> list[Index]:

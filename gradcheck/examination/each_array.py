@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.entries import decide, sweep
-from gradcheck.examination.array_evidence import array_evidence, evidence_of
+from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.gradient import SEARCHES
 from gradcheck.examination.parts import give_numbers, missing
 from gradcheck.examination.search import leave_the_rest, search
-from gradcheck.examination.silent import moved_alone, silent_entries
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.joint import JointTest
-from gradcheck.numerics.problem import Problem, rounding_of, scaling_of
+from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
@@ -29,7 +28,6 @@ from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import concatenate
 
 # An array of so many entries that directions leave open is judged entry by entry, as a gradient of that size is; and so
 # many are of a larger one that disagrees along a direction in which no search finds an entry.
@@ -48,10 +46,7 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
     blocks, claimed = problem.parameters.blocks, one_row(problem.matrix)
     usable, setting = np.isfinite(claimed), problem
     problem = replace(problem, matrix=Dense(np.where(usable, claimed, 0.0)[None, :]))
-    effects = np.abs(one_row(problem.matrix) * problem.scales)
-    reach = np.array([effects[block.slice].max(initial=0.0) for block in blocks])
-    largest = float(reach.max())
-    tiny = np.flatnonzero(reach <= rounding_of(problem) * largest)
+    largest = float(np.max(np.abs(one_row(problem.matrix) * problem.scales), initial=0.0))
     if largest > HUGE:
         problem = problem.in_units(2.0 ** min(math.frexp(largest)[1], 1000))
     size = np.array([root_mean_square(claimed[block.slice][usable[block.slice]]) for block in blocks])
@@ -67,21 +62,18 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
     share = 1.0 - (1.0 - confidence) / len(blocks)
     try:
         for k in range(0 if ended else len(blocks)):
-            arrays.append(_alone(claim, k, share, tiny))
+            arrays.append(_alone(claim, k, share))
     except KeyboardInterrupt:
         claim.judged.append(replace(none_judged(problem.x.dtype), interrupted=True))
     arrays += [ArrayEvidence(block) for block in blocks[len(arrays) :]]
-    return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions))
+    return Evidence(latest(*claim.judged), tuple(arrays), tuple(claim.regions))
 
 
-def _alone(claim: Claim, k: int, confidence: float, tiny: Index) -> ArrayEvidence:
-    """What there is to say of the k-th array. tiny : those whose claim may be rounding beside the others'."""
+def _alone(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
+    """What there is to say of the k-th array."""
     block, still = claim.problem.parameters.blocks[k], claim.still
     if not claim.analytic[block.slice].any():
         return _of_zeros(claim, block, confidence)
-    rounding = _of_rounding(claim, k, confidence) if k in tiny else None
-    if rounding is not None:
-        return rounding
     claim.still = np.ones_like(still)
     claim.still[block.slice] = still[block.slice]
     try:
@@ -89,21 +81,6 @@ def _alone(claim: Claim, k: int, confidence: float, tiny: Index) -> ArrayEvidenc
     finally:
         still[block.slice] = claim.still[block.slice]
         claim.still = still
-
-
-def _of_rounding(claim: Claim, k: int, confidence: float) -> ArrayEvidence | None:
-    """The evidence of an array whose claim is rounding beside the others', where f stays; None where it is none."""
-    block, problem = claim.problem.parameters.blocks[k], claim.problem
-    scaling = scaling_of(problem, claim.still)
-    if not scaling.nothing[k] or scaling.nothing.all():
-        return None
-    silent = silent_entries(problem, scaling, claim.still)
-    silent[: block.start] = silent[block.stop :] = False
-    alone = moved_alone(problem, scaling, silent, claim.rng, 1.0 - confidence)
-    if not alone.stays or alone.test is None or alone.joint is None:
-        return None
-    certified = (none_judged(problem.x.dtype), None, confidence)
-    return array_evidence(problem, alone.joint, alone.test.along.scaling, k, certified)
 
 
 def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
@@ -155,7 +132,7 @@ def _judge_the_largest(claim: Claim, *, few: bool) -> None:
         return
     before = objective.nfev
     claim.judge(largest)
-    claim.judged[-1], _ = averaged(claim.setting, claim.judged[-1], before)
+    claim.judged[-1] = averaged(claim.setting, claim.judged[-1], before)
 
 
 def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,20 +50,22 @@ def examine_jointly(
     return claim.setting, survey, examination.accused
 
 
+@dataclass
 class _Examination:
-    def __init__(
-        self,
-        claim: Claim,
-        setting_of: Callable[[Direction, float | None, Flat | None], Problem],
-        probed: Callable[[], Problem | None],
-        confidence: float,
-    ) -> None:
-        self.claim, self.setting_of, self.probed, self.confidence = claim, setting_of, probed, confidence
-        self.accused = False
-        # Whether what is wrong was located but not named, and whether an accusation did not hold nearer to x.
-        self.unnamed = self.disputed = False
-        # That of the first test, when all was moved.
-        self.whole: Scaling | None = None
+    """The course of an examination.
+
+    accused : whether the complex step says that something is wrong. unnamed : whether that was located but not named.
+    disputed : whether it did not hold nearer to x. whole : the scaling of the first test, when all was moved.
+    """
+
+    claim: Claim
+    setting_of: Callable[[Direction, float | None, Flat | None], Problem]
+    probed: Callable[[], Problem | None]
+    confidence: float
+    accused: bool = False
+    unnamed: bool = False
+    disputed: bool = False
+    whole: Scaling | None = None
 
     def run(self) -> Evidence | None:
         """Directions, what they leave of arrays that are claimed to do nothing, and the evidence of both."""

@@ -13,7 +13,6 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -30,7 +29,6 @@ from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest
 from gradcheck.results.estimate import Estimate, as_told
-from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
 # One entry makes up its row of J v where it is such a part of it.
@@ -111,10 +109,8 @@ def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted)
 
     claimed : (m,) what it is said to be. wanted : the errors that are wanted, as `estimate` takes them.
     """
-    every = np.arange(setting.outputs)
-    lines = Family(Rays(setting.x, [tangent]), np.zeros_like(every), every)
-    step = setting.relative_step.copy()
-    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
+    every, step = np.arange(setting.outputs), setting.relative_step.copy()
+    found = along_rays(setting, [tangent], every, step, wanted, unit=np.ones(every.size))
     return claimed_still(setting, found, claimed, every)
 
 
@@ -162,7 +158,7 @@ def mended(problem: Problem, judged: Sequence[Entries], alpha: Flat | None = Non
     alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
     if judged:
-        known = latest(concatenate(judged))  # one that was judged twice is mended once
+        known = latest(*judged)  # one that was judged twice is mended once
         rows, columns = problem.places(known.coordinates)
         off = known.estimate.value - known.analytic
         told = known.judgement.verified & (3.0 * known.estimate.error <= TELLS * np.abs(off))

@@ -53,7 +53,6 @@ from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import concatenate
 
 # Where more than so many rows are wrong they may have something in common.
 LONE = 2
@@ -157,10 +156,7 @@ class _Rows:
             self.setting = measured_by_rows(setting)
             found = certified_inwards(
                 self.setting, inwards, self.rng, self.shares,
-                lambda: (
-                    replace(problem, matrix=mended(problem, self.judged)),
-                    bool(self.wrong_rows.any()),
-                ),
+                lambda: (replace(problem, matrix=mended(problem, self.judged)), bool(self.wrong_rows.any())),
                 self.judge, searched(inwards, self.joint.wrong.size),
             )  # fmt: skip
             if found is None:
@@ -181,15 +177,11 @@ class _Rows:
         alpha, scaled = scaled_rows(direction, other, joint.wrong, matrix)
         told, every = stand_out(joint), scaled[joint.wrong].all()
         found = None if every else self.repaired(other)
-        found = self.divided(other) if every and told else found  # beside noise a sample tells more
+        if every and told:  # beside noise a sample tells more
+            found = self.divided(other)
         if found is None and count > LONE and told_by_groups(self.setting, count, matrix):
             return None
-        if (
-            found is None
-            and not scaled.any()
-            and stand_out(joint)
-            and explained(self.test, joint, joint.wrong)
-        ):
+        if found is None and told and not scaled.any() and explained(self.test, joint, joint.wrong):
             found = self.within(begun)
         return found or self.located(alpha, scaled, begun)
 
@@ -248,7 +240,7 @@ class _Rows:
             return None
         # A certificate of the others holds where nothing is left of these.
         arrays = found.arrays if every else tuple(replace(a, certificate=None) for a in found.arrays)
-        judged = latest(concatenate([found.entries, missing.entries]))
+        judged = latest(found.entries, missing.entries)
         return Evidence(judged, arrays, found.regions + missing.regions)
 
     def repaired(self, other: Direction) -> Evidence | None:
@@ -279,7 +271,7 @@ class _Rows:
             few = np.unique(columns[left])
             for column in few if few.size <= SAMPLES and not moved else ():
                 self.judge(int(column), rows[left & (columns == column)])
-            judged = latest(concatenate([proved, *self.judged]))
+            judged = latest(proved, *self.judged)
             if judged.coordinates.size >= count:
                 return Evidence(judged, (self.evidence(rest),))
         # What is not proved of each is told by those that were judged.
@@ -296,7 +288,7 @@ class _Rows:
         beside = self.joint.wrong & False if beside is None else beside
         for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
             test, rest = self._fresh(claim, before, beside)
-            if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
+            if rest.wrong.any() and explained(test, rest, rest.wrong):
                 _, rest = self._fresh(claim, before, beside, tolerant=True)
                 self.left = rest
             if (rest.certified | beside).all():
@@ -376,7 +368,7 @@ class _Rows:
 
     def found(self, array: ArrayEvidence, regions: Sequence[Region] = ()) -> Evidence:
         """What was judged so far, and what directions say of the rest."""
-        judged = latest(concatenate([none_judged(self.problem.x.dtype), *self.judged]))
+        judged = latest(none_judged(self.problem.x.dtype), *self.judged)
         return Evidence(judged, (array,), tuple(regions))
 
     def evidence(self, joint: Joint, divided_by: str = "") -> ArrayEvidence:

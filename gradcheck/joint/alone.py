@@ -116,7 +116,7 @@ def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:
     if setting.objective.remaining < (len(PAIRS) + len(STENCIL)) * entries.size:
         return np.zeros(entries.size, bool)
     outputs, columns = setting.places(entries)
-    steps = first_steps(setting, entries, None)
+    steps = first_steps(setting, entries)
     shows = 3.0 * CLEARLY * WEIGHTS * setting.level[outputs] / steps < np.abs(given)
     # An entry at 0 has no size, and far from its own size f may be another function.
     able = shows & (steps <= BEYOND * np.abs(setting.x[columns]))
@@ -127,8 +127,8 @@ def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:
 def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
     """Those of some entries about which four points are clear; given : (k,) what is claimed of them."""
     outputs, columns = setting.places(entries)
-    lines, lines_at = lines_of(setting, outputs, columns, None), np.arange(entries.size)
-    offsets = lines.reached(lines_at, first_steps(setting, entries, None)[:, None] * PAIRS)
+    lines, lines_at = lines_of(setting, outputs, columns), np.arange(entries.size)
+    offsets = lines.reached(lines_at, first_steps(setting, entries)[:, None] * PAIRS)
     values = setting.objective.along(lines, lines_at, offsets)
     found = inner_pairs(setting.f_x[outputs], offsets, values, setting.level[outputs])
     found = replace(found, nfev=len(PAIRS) * np.unique(columns).size)

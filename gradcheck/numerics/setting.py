@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,7 @@ class Setting:
     still : (m,) outputs that never moved where their noise was measured.
     gradient_scale : (m arrays,) the size of each output's gradient with respect to each array, `groups` says which;
         where too few entries are measured to tell.
+    together : coordinates that are moved together, of which each output depends on one at most; default each alone.
     An entry is a flat index into the matrix J (m, n), row by row.
     """
 
@@ -59,6 +60,7 @@ class Setting:
     slope: Any = 0.0
     still: Mask | None = None
     gradient_scale: Flat | None = None
+    together: Sequence[Index] | None = None
 
     def __post_init__(self) -> None:
         own = vars(self)  # a frozen value is made here

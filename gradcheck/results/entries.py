@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import rows
+from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
 
 
@@ -46,8 +46,9 @@ class Entries:
         return replace(self, judgement=judgement, estimate=replace(self.estimate, limit=limits))
 
 
-def latest(evidence: Entries) -> Entries:
-    """Each entry once, as it was judged last."""
+def latest(*parts: Entries) -> Entries:
+    """Several looks at entries as one: each entry once, as it was judged last."""
+    evidence = concatenate(parts)
     size = evidence.coordinates.size
     if size < 2:
         return evidence

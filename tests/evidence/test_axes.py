@@ -26,7 +26,6 @@ from gradcheck.evidence.axes import (
     measure_once,
 )
 from gradcheck.evidence.entries import sweep
-from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -103,14 +102,15 @@ class Asked:
 
 def test_a_step_begins_with_the_scale_of_its_coordinate():
     """Of one output its own part of it; of several the median of those that share the points."""
-    assert first_steps(setting(), np.arange(5), None) == pytest.approx(1e-3 * SCALES)
+    assert first_steps(setting(), np.arange(5)) == pytest.approx(1e-3 * SCALES)
     several = setting(2, relative_step=np.array([1e-3, 5e-3]))
     # Output 0 by coordinates 0 and 3, output 1 by coordinate 3.
     entries = np.array([0, 3, 8])
-    assert first_steps(several, entries, None) == pytest.approx([1e-3, 3e-3 * 8, 3e-3 * 8])
+    assert first_steps(several, entries) == pytest.approx([1e-3, 3e-3 * 8, 3e-3 * 8])
     # Moved together: one step for the group, in units of the scales.
     groups = [np.array([0, 3]), np.array([1, 2, 4])]
-    assert first_steps(several, entries, groups) == pytest.approx([1e-3, 1e-3 * 8, 1e-3 * 8])
+    together = replace(several, together=groups)
+    assert first_steps(together, entries) == pytest.approx([1e-3, 1e-3 * 8, 1e-3 * 8])
 
 
 def test_the_median_of_a_group_stands_for_its_members():
@@ -122,9 +122,9 @@ def test_the_median_of_a_group_stands_for_its_members():
 def test_each_coordinate_has_a_direction_of_its_own_or_that_of_its_group():
     """By number."""
     columns = np.array([4, 0, 3])
-    assert directions_of(setting(), columns, None) is columns
+    assert directions_of(setting(), columns) is columns
     groups = [np.array([1, 2]), np.array([0, 4]), np.array([3])]
-    assert directions_of(setting(), columns, groups).tolist() == [1, 1, 2]
+    assert directions_of(setting(together=groups), columns).tolist() == [1, 1, 2]
 
 
 def test_steps_stay_within_what_x_and_its_array_allow(monkeypatch):
@@ -137,8 +137,8 @@ def test_steps_stay_within_what_x_and_its_array_allow(monkeypatch):
     assert asked.options["largest"] == pytest.approx(0.3 * np.array([2.0, 2.0, 2.0, 8.0, 8.0]), rel=1e-12)
     assert np.isnan(asked.options["inner"]).all()
     assert asked.options["at_zero"].tolist() == [False, True, False, False, False]
-    assert (asked.options["unit"], asked.options["room"], asked.options["side"]) == (None, None, None)
-    assert asked.options["served"] is False
+    assert (asked.options["unit"], asked.options["room"]) == (None, None)
+    assert not asked.options.keys() & {"side", "served", "rounds"}  # as `estimate` has them
     assert asked.options["level"].tolist() == [1e-15] * 5
     along_axes(
         setting(),
@@ -177,11 +177,12 @@ def test_a_group_has_the_room_of_its_narrowest_member(monkeypatch):
     """In units of the scales; an empty group has all there is."""
     room = np.array([1.0, 2.0, 4.0, 8.0, 1.0]), np.array([2.0, 4.0, 1.0, 16.0, 40.0])
     groups = [np.array([0, 3]), np.array([1, 2]), np.array([4]), np.zeros(0, int)]
-    left, right = _room_of_groups(setting(2, room=room), groups, np.array([3, 2, 4, 0]))
+    known = setting(2, room=room, together=groups)
+    left, right = _room_of_groups(known, np.array([3, 2, 4, 0]))
     assert left.tolist() == [1.0, 1.0, 0.25, 1.0]
     assert right.tolist() == [2.0, 0.5, 10.0, 2.0]
     asked = Asked(monkeypatch)
-    along_axes(setting(2, room=room), np.array([3, 2]), np.ones(2), anything, groups=groups)
+    along_axes(known, np.array([3, 2]), np.ones(2), anything)
     assert [side.tolist() for side in asked.options["room"]] == [[1.0, 1.0], [2.0, 0.5]]
 
 
@@ -191,7 +192,7 @@ def test_a_tangent_has_the_room_of_what_first_meets_a_bound_on_each_side(monkeyp
     room = np.array([1.0, 2.0, 4.0, 9.0, 9.0]), np.array([8.0, 16.0, 0.5, 9.0, 9.0])
     tangents = [np.array([1.0, -4.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, -2.0, 0.0, 0.0])]
     along = setting(room=room)
-    along_rays(along, tangents, Rays(FLAT, tangents), np.zeros(2, int), np.ones(2), anything)
+    along_rays(along, tangents, np.zeros(2, int), np.ones(2), anything)
     # Backwards min(1 / 1, 16 / 4) and 0.5 / 2, ahead min(8 / 1, 2 / 4) and 4 / 2.
     assert [side.tolist() for side in asked.options["room"]] == [[1.0, 0.25], [0.5, 2.0]]
 
@@ -201,7 +202,8 @@ def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
     asked = Asked(monkeypatch, value=8.0, error=4.0, curvature=16.0, step=0.5, chord=2.0)
     groups = [np.array([0, 3]), np.array([1, 2, 4])]
     entries = np.array([1, 8])  # output 0 by a[1], output 1 by b[0]
-    found = along_axes(setting(2), entries, np.array([0.2, 0.8]), anything, groups=groups)
+    known = setting(2, together=groups)
+    found = along_axes(known, entries, np.array([0.2, 0.8]), anything)
     assert asked.options["step"] == pytest.approx([0.1, 0.1])
     assert asked.options["largest"] == pytest.approx([0.3, 0.3])
     assert asked.options["unit"] == pytest.approx([1.0, 1.0])
@@ -210,8 +212,8 @@ def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
     assert found.chord.tolist() == [1.0, 0.25]
     assert found.curvature.tolist() == [4.0, 0.25]
     assert found.step.tolist() == [1.0, 4.0]
-    tiny = replace(setting(2), x=np.array([1.0, 0.0, -2.0, 8.0, 1e-20]))
-    along_axes(tiny, np.array([4]), np.ones(1), lambda at, so_far: (np.ones(1), so_far.value), groups=groups)
+    tiny = replace(known, x=np.array([1.0, 0.0, -2.0, 8.0, 1e-20]))
+    along_axes(tiny, np.array([4]), np.ones(1), lambda at, so_far: (np.ones(1), so_far.value))
     assert asked.options["smallest"] == pytest.approx([64 * EPS * 1e-6], rel=1e-12, abs=0)
     assert asked.options["inner"] == pytest.approx([1e-20 / 16 / 4], rel=1e-12, abs=0)
     # What is wanted of a slope of 8 in units of the line, which is 2 per unit of x: 1 per unit of x, and as much.
@@ -289,7 +291,7 @@ def again(monkeypatch: pytest.MonkeyPatch, found: Estimate, budget: int | None =
     known = setting()
     if budget is not None:
         known = replace(known, objective=Objective(cubes, known.parameters, max_nfev=budget))
-    return _within_own_size(known, np.array([4]), found, None), asked
+    return _within_own_size(known, np.array([4]), found), asked
 
 
 def test_what_was_measured_beyond_its_own_size_is_measured_within_it(monkeypatch):
@@ -305,7 +307,7 @@ def test_what_was_measured_beyond_its_own_size_is_measured_within_it(monkeypatch
             wanted = asked.options["wanted"](np.array([0]), estimate_of(1))
             assert [float(each[0]) for each in wanted] == pytest.approx([1e-6, 3e-4])
     asked = Asked(monkeypatch)
-    _within_own_size(setting(), np.array([1]), estimate_of(1, step=9.0), None)
+    _within_own_size(setting(), np.array([1]), estimate_of(1, step=9.0))
     assert not hasattr(asked, "options")
 
 
@@ -318,7 +320,7 @@ def test_six_evaluations_are_wanted_for_that(monkeypatch):
     for budget, asks in ((11, False), (12, True)):
         asked = Asked(monkeypatch)
         known = replace(setting(), objective=Objective(cubes, setting().parameters, max_nfev=budget))
-        _within_own_size(known, np.array([3, 4]), two, None)
+        _within_own_size(known, np.array([3, 4]), two)
         assert hasattr(asked, "options") is asks
 
 
@@ -345,7 +347,7 @@ def test_each_of_some_entries_keeps_its_own(monkeypatch):
     """8, 1 and 1e-3, measured beyond their size: a smaller bar, a contradiction that moves, and one that does not."""
     far = estimate_of(4, step=99.0, value=1.0, error=[1e-3, 1e-3, 1e-3, 1e-3])
     Asked(monkeypatch, value=[1.0, 2.0, 2.0], error=[1e-4, 1e-3, 1e-3], chord=[1.0, 1.0, 0.0])
-    found = _within_own_size(setting(), np.array([3, 1, 0, 4]), far, None)
+    found = _within_own_size(setting(), np.array([3, 1, 0, 4]), far)
     assert found.value.tolist() == [1.0, 1.0, 2.0, 1.0]
     assert found.error.tolist() == [1e-4, 1e-3, 1e-3, np.inf]
     assert found.limit.tolist() == [Limit.NONE, Limit.NONE, Limit.NONE, Limit.SCALE]
@@ -356,22 +358,22 @@ def test_what_is_measured_begins_as_usual_unless_steps_are_given(monkeypatch):
     calls = []
 
     def along(known: Any, entries: Any, steps: Any, wanted: Any, **options: Any) -> Estimate:
-        calls.append((entries.tolist(), steps.tolist(), options))
+        calls.append((entries.tolist(), steps.tolist(), options, known.together))
         return estimate_of(entries.size, step=99.0, chord=1.0)
 
     monkeypatch.setattr(axes, "along_axes", along)
     known = setting(2, relative_step=np.array([1e-3, 5e-3]))
     groups = [np.array([0, 3]), np.array([1, 2, 4])]
-    measure(known, np.array([0, 8]), groups=groups)
+    measure(replace(known, together=groups), np.array([0, 8]))
     first, within = calls
     # Both share their points: 3e-3 is the median of their parts of the scales.
-    assert first == ([0, 8], [3e-3, 3e-3 * 8], {"groups": groups, "served": False})
-    assert within[2]["groups"] is groups
+    assert first == ([0, 8], [3e-3, 3e-3 * 8], {"served": False}, groups)
+    assert within[3] is groups
     assert (within[0], within[1], within[2]["rounds"]) == ([0, 8], [0.25, 2.0], 4)
     calls.clear()
     measure(known, np.array([0, 8]), np.array([0.1, 0.2]), served=True)
-    assert calls[0] == ([0, 8], [0.1, 0.2], {"groups": None, "served": True})
-    assert calls[1][2]["groups"] is None
+    assert calls[0] == ([0, 8], [0.1, 0.2], {"served": True}, None)
+    assert calls[1][3] is None
 
 
 def test_slopes_of_every_output_come_of_the_same_points():
@@ -385,11 +387,10 @@ def test_slopes_of_every_output_come_of_the_same_points():
 
 def test_groups_of_columns_share_their_points():
     """Of each output one member alone moves it: the slopes are those of each alone."""
-    known = setting(2)
-    groups = [np.array([0, 3]), np.array([1, 4])]
+    known = setting(2, together=[np.array([0, 3]), np.array([1, 4])])
     entries = np.array([0, 1, 8, 9])  # a of output 0, b of output 1
     spent = known.objective.nfev
-    found = measure(known, entries, groups=groups)
+    found = measure(known, entries)
     assert found.value == pytest.approx([2.0, 0.0, 16.0, 2e-3], abs=1e-6)
     assert known.objective.nfev - spent <= 30
-    assert sweep(known, np.array([2.0, 0.0, 16.1, 2e-3]), entries, groups).wrong.tolist() == [8]
+    assert sweep(known, np.array([2.0, 0.0, 16.1, 2e-3]), entries).wrong.tolist() == [8]

@@ -64,9 +64,8 @@ def test_an_estimate_that_agrees_within_its_bar_verifies():
     at, value = np.array([0, 1, 2]), np.array([1.0 + 2.9e-4, 1.0 + 3.1e-4, 1.0])
     error = np.array([1e-4, 1e-4, 6.7e-4])  # of the third 3 E is more than 1e-3 of 2
 
-    after, count = verify(setting(), evidence, at, value, error)
+    after = verify(setting(), evidence, at, value, error)
 
-    assert count == 1
     assert after.judgement.verified.tolist() == [True, False, False, False]
     assert after.judgement.inconclusive.tolist() == [False, True, True, True]
     assert not after.judgement.wrong.any()
@@ -90,13 +89,16 @@ def test_a_bar_within_the_resolution_is_needed():
         (0.25, Tolerance(0.0, 0.0, 0.75), 1),
     ):
         known = setting(tolerance=tolerance)
-        assert verify(known, evidence_of([1.0]), np.array([0]), np.ones(1), np.array([error]))[1] == expected
+        after = verify(known, evidence_of([1.0]), np.array([0]), np.ones(1), np.array([error]))
+        assert after.judgement.verified.tolist() == [bool(expected)]
     # 3 E and rtol are 1, as far as 1 and 2 lie apart; more than 0.375 is accepted, and no mistake.
     known = setting(tolerance=Tolerance(0.3125, 0.0, 0.375))
-    assert verify(known, evidence_of([1.0]), np.array([0]), np.array([2.0]), np.array([0.125]))[1] == 1
+    after = verify(known, evidence_of([1.0]), np.array([0]), np.array([2.0]), np.array([0.125]))
+    assert after.judgement.verified.all()
     # So are 3 E and atol, but the claim may be off by 1.75 so: more than what 0.75 and the atol let pass.
     known = setting(tolerance=Tolerance(0.0, 0.25, 0.75))
-    assert verify(known, evidence_of([1.0]), np.array([0]), np.array([2.0]), np.array([0.25]))[1] == 0
+    after = verify(known, evidence_of([1.0]), np.array([0]), np.array([2.0]), np.array([0.25]))
+    assert not after.judgement.verified.any()
 
 
 def test_where_x_is_0_four_roundings_of_the_array_are_accepted_besides():
@@ -104,7 +106,7 @@ def test_where_x_is_0_four_roundings_of_the_array_are_accepted_besides():
     off = 3.9 * EPS
     evidence = evidence_of([off, off], scale=1.0)
     found = verify(setting(tolerance=Tolerance(0.0)), evidence, np.array([0, 1]), np.zeros(2), np.zeros(2))
-    assert found[0].judgement.verified.tolist() == [False, True]
+    assert found.judgement.verified.tolist() == [False, True]
 
 
 # Sizes
@@ -177,14 +179,14 @@ def test_columns_are_measured_a_few_at_a_time(monkeypatch):
     """Those of a column together, at most so many columns, and so many lines of all outputs; groups at once."""
     monkeypatch.setattr(module, "CHUNK", 2)
     entries = np.array([0, 5, 1, 6, 2, 7, 3])
-    assert [part.tolist() for part in _chunks(setting(2), entries, None)] == [[0, 5, 1, 6], [2, 7, 3]]
+    assert [part.tolist() for part in _chunks(setting(2), entries)] == [[0, 5, 1, 6], [2, 7, 3]]
     monkeypatch.setattr(module, "TOGETHER", 3)
-    assert [part.tolist() for part in _chunks(setting(2), entries, None)] == [[0, 5], [1, 6], [2, 7], [3]]
-    groups = [np.arange(5)]
-    assert [part.tolist() for part in _chunks(setting(2), entries, groups)] == [entries.tolist()]
-    assert _chunks(setting(2), entries[:0], None) == []
+    assert [part.tolist() for part in _chunks(setting(2), entries)] == [[0, 5], [1, 6], [2, 7], [3]]
+    together = setting(2, together=[np.arange(5)])
+    assert [part.tolist() for part in _chunks(together, entries)] == [entries.tolist()]
+    assert _chunks(setting(2), entries[:0]) == []
     monkeypatch.setattr(module, "CHUNK", 2)
-    assert [part.tolist() for part in _chunks(setting(), np.array([1, 2, 3]), None)] == [[1, 2], [3]]
+    assert [part.tolist() for part in _chunks(setting(), np.array([1, 2, 3]))] == [[1, 2], [3]]
 
 
 class Course:
@@ -206,18 +208,17 @@ class Course:
         ):
             monkeypatch.setattr(module, name, getattr(self, name.removeprefix("_")))
 
-    def measure(
-        self, setting: Any, entries: Any, steps: Any = None, *, groups: Any = None, served: bool = False
-    ) -> Any:
+    def measure(self, setting: Any, entries: Any, steps: Any = None, *, served: bool = False) -> Any:
         if len(self.measured) == self.stop:
             raise KeyboardInterrupt
         assert setting.x.size == 5
-        self.measured.append((entries.tolist(), None if steps is None else steps.tolist(), groups, served))
+        together, steps = setting.together, None if steps is None else steps.tolist()
+        self.measured.append((entries.tolist(), steps, together, served))
         return estimate_of(entries.size, value=entries)
 
-    def first_steps(self, setting: Any, entries: Any, groups: Any) -> Any:
+    def first_steps(self, setting: Any, entries: Any) -> Any:
         assert setting.x.size == 5
-        self.moved_together = groups
+        self.moved_together = setting.together
         return 0.5 * entries
 
     def steps_like(self, setting: Any, begin: Any, before: Any, found: Any, entries: Any) -> Any:
@@ -257,7 +258,7 @@ def test_where_noise_decides_the_steps_of_a_few_entries_serve_the_others(monkeyp
     ]
     assert found.value.tolist() == entries.tolist()
     assert course.still == (entries.tolist(), given.tolist(), [0, 0, 0, 0, 1, 0])
-    assert told == [given.tolist(), entries.tolist(), {"interrupted": False, "groups": None}]
+    assert told == [given.tolist(), entries.tolist(), {"interrupted": False}]
     course = Course(monkeypatch, early=(2,))
     sweep(known, np.ones(2), np.array([0, 2]))
     assert course.measured == [([2], None, None, False), ([0], [200.0], None, True)]
@@ -269,11 +270,11 @@ def test_where_noise_does_not_decide_every_entry_finds_its_own_step(monkeypatch)
     groups = [np.array([0, 3]), np.array([1, 2, 4])]
     for noise, moved, entries in ((False, None, [3, 0]), (True, groups, [3, 0]), (True, None, [])):
         course = Course(monkeypatch, noise=noise, early=(0,))
-        told = sweep(setting(), np.ones(len(entries)), np.array(entries, int), moved)
+        told = sweep(setting(together=moved), np.ones(len(entries)), np.array(entries, int))
         assert course.asked == 0
         alone = [([0], [0.0], None, False), ([3], [1.5], None, False)] if entries else []
         assert course.measured == (alone if moved is None else [([0, 3], [0.0, 1.5], moved, False)])
-        assert told[3] == {"interrupted": False, "groups": moved}
+        assert told[3] == {"interrupted": False}
         if entries:
             assert course.moved_together is moved
     course = Course(monkeypatch)
@@ -287,7 +288,7 @@ def test_an_interruption_leaves_the_others_unmeasured(monkeypatch):
     course = Course(monkeypatch)
     course.stop = 1
     found, _, _, options = sweep(setting(), np.ones(5), np.array([4, 2, 0, 1, 3]))
-    assert options == {"interrupted": True, "groups": None}
+    assert options == {"interrupted": True}
     assert found.value.tolist() == pytest.approx([np.nan, np.nan, 0.0, 1.0, np.nan], nan_ok=True)
     assert np.isinf(found.error).tolist() == [True, True, False, False, True]
     course = Course(monkeypatch)
@@ -341,9 +342,7 @@ def test_an_interruption_leaves_what_is_known():
     assert len(calls) <= spent + 1
 
 
-def confirming(
-    monkeypatch: pytest.MonkeyPatch, known: Any, entries: Any, groups: Any = None, **parts: Any
-) -> Any:
+def confirming(monkeypatch: pytest.MonkeyPatch, known: Any, entries: Any, **parts: Any) -> Any:
     """What `confirm` and `along_axes` and the look for noise that grows are asked when slopes of 9 are given for 1."""
     seen: dict[str, Any] = {"grows": None}
 
@@ -367,9 +366,7 @@ def confirming(
     monkeypatch.setattr(module, "along_axes", along_axes)
     monkeypatch.setattr(module, "_with_noise_that_grows", grows)
     seen.update(parts)
-    seen["evidence"] = judged(
-        known, estimate_of(len(entries)), np.full(len(entries), 9.0), np.array(entries), groups=groups
-    )
+    seen["evidence"] = judged(known, estimate_of(len(entries)), np.full(len(entries), 9.0), np.array(entries))
     return seen
 
 
@@ -385,7 +382,7 @@ def test_what_seems_wrong_is_confirmed_by_one_more_stencil_each(monkeypatch):
     assert seen["again"](at, step, side) is not None
     (asked, entries, steps, wanted), options = seen["axes"]
     assert (asked, entries.tolist(), steps, wanted) == (known, [3, 4], step, anything)
-    assert options == {"rounds": 1, "side": side, "groups": None}
+    assert options == {"rounds": 1, "side": side}
     # Those at 0 that are wrong by then are asked whether their noise grows, and judged by what is said.
     assert seen["grows"] == ([4, 1, 0, 3], [1])
     assert not seen["evidence"].judgement.wrong.any()
@@ -399,13 +396,13 @@ def test_lines_that_share_their_points_are_confirmed_together(monkeypatch):
     """By their column, or by the group of it; and no noise is looked for in groups."""
     seen = confirming(monkeypatch, setting(2), [3, 8, 1])
     assert seen["together"].tolist() == [3, 3, 1]
-    groups = [np.array([0, 3]), np.array([1, 2, 4])]
-    seen = confirming(monkeypatch, setting(2), [3, 8, 1], groups)
+    known = setting(2, together=[np.array([0, 3]), np.array([1, 2, 4])])
+    seen = confirming(monkeypatch, known, [3, 8, 1])
     assert seen["together"].tolist() == [0, 0, 1]
     assert seen["grows"] is None
     assert seen["evidence"].judgement.wrong.all()
     seen["again"](np.array([0]), np.ones(1), np.zeros(1, np.int8))
-    assert seen["axes"][1]["groups"] is groups
+    assert seen["axes"][0][0] is known
 
 
 def test_an_interruption_while_it_is_confirmed_is_told(monkeypatch):

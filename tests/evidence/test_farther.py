@@ -46,7 +46,7 @@ def test_a_right_jacobian_at_small_x_passes_with_six_decimals(monkeypatch: pytes
     assert any(SAID in note for note in report.notes)
     assert report.detectable < 3e-3
 
-    monkeypatch.setattr(one_by_one, "verify_farther", lambda _, evidence: (evidence, 0))
+    monkeypatch.setattr(one_by_one, "verify_farther", lambda _, evidence: evidence)
     before = check_jacobian(rounded(residuals), slopes, X, method="sweep")
     assert before.outcome is Outcome.INCONCLUSIVE
     # A stencil of six points a column.
@@ -78,6 +78,11 @@ def measured(
     return setting, sweep(setting, claim, np.arange(x.size))
 
 
+def newly(before: Entries, after: Entries) -> int:
+    """How many entries were verified."""
+    return int(np.count_nonzero(before.judgement.inconclusive & after.judgement.verified))
+
+
 def smooth(x: np.ndarray) -> float:
     """Slopes of 2 cos(x) and 3."""
     return float(2.0 * np.sin(x[0]) + 3.0 * x[1])
@@ -92,7 +97,8 @@ def test_the_step_is_as_long_as_noise_asks_for():
     """Twice that; one stencil of six points an entry, with which a slope of 3 is known to 1e-3."""
     setting, before = measured(smooth, RIGHT, AT)
     assert before.judgement.inconclusive.all()
-    after, count = verify_farther(setting, before)
+    after = verify_farther(setting, before)
+    count = newly(before, after)
     assert (count, after.judgement.inconclusive.any()) == (2, False)
     assert after.estimate.nfev == before.estimate.nfev + 12 == setting.objective.nfev - 1
     asked = 2.0 * 3.0 * before.estimate.error / (1e-3 * before.judgement.scale)
@@ -149,7 +155,8 @@ def test_a_slope_that_f_has_farther_away_alone_is_not_verified(f: Any, claim: fl
             ),
             estimate=replace(before.estimate, limit=np.array([Limit.NOISE], object)),
         )
-        after, count = verify_farther(setting, open_)
+        after = verify_farther(setting, open_)
+        count = newly(open_, after)
     assert count == 0
     assert after.judgement.inconclusive.all()
 
@@ -159,7 +166,8 @@ def test_an_f_that_does_not_move_bears_out_a_claim_of_0_alone(claim: float, coun
     """A slope of 1e-4 is within the bar beside one of 3; what does not move may be rounded away."""
     setting, before = measured(lambda x: 3.0 * x[1], np.array([claim, 3.0]), AT)
     assert before.judgement.inconclusive.all()
-    after, verified = verify_farther(setting, before)
+    after = verify_farther(setting, before)
+    verified = newly(before, after)
     assert verified == count
     assert after.judgement.inconclusive.tolist() == [count == 1, False]
 
@@ -170,7 +178,7 @@ def test_a_slope_that_contradicts_what_is_known_nearer_to_x_is_not_verified():
     for off, count in ((1.1, 2), (-1.1, 2), (1.3, 0), (-1.3, 0)):
         moved = before.estimate.value + off * 3.0 * before.estimate.error
         other = replace(before, estimate=replace(before.estimate, value=moved))
-        assert verify_farther(setting, other)[1] == count
+        assert newly(other, verify_farther(setting, other)) == count
 
 
 def test_the_entries_of_a_column_take_the_step_of_the_one_that_needs_the_longest():
@@ -198,13 +206,14 @@ def test_nothing_is_asked_where_it_cannot_help():
         {"interrupted": True},
     ):
         given = replace(before, **parts)
-        after, count = verify_farther(setting, given)
+        after = verify_farther(setting, given)
+        count = newly(given, after)
         assert (count, setting.objective.nfev) == (0, spent)
         assert after.judgement.verified.tolist() == given.judgement.verified.tolist()
     for left, taken in ((11, 0), (12, 12)):
         setting, before = measured(smooth, RIGHT, AT, max_nfev=spent + left)
         assert setting.objective.nfev == spent
-        assert verify_farther(setting, before)[1] == (2 if taken else 0)
+        assert newly(before, verify_farther(setting, before)) == (2 if taken else 0)
         assert setting.objective.nfev == spent + taken
 
 
@@ -221,7 +230,8 @@ def test_an_interruption_keeps_what_is_known():
     stop = [10**6]
     setting, before = measured(f, RIGHT, AT)
     stop[0] = calls[0] + 3
-    after, count = verify_farther(setting, before)
+    after = verify_farther(setting, before)
+    count = newly(before, after)
     assert (after.interrupted, count) == (True, 0)
 
 

@@ -472,9 +472,9 @@ def by_hand(steps: Any, slopes: Any, analytic: Any, size: float, level: float, s
     n = len(steps)
     claim: Any = SimpleNamespace(
         steps=np.array(steps), analytic=np.array([analytic]), size=np.full((1, n), size),
-        setting=SimpleNamespace(scales=np.full(n, scale)),
+        setting=SimpleNamespace(scales=np.full(n, scale)), slopes=np.array(slopes)[:, None, :],
     )  # fmt: skip
-    return plain_differences._estimate(claim, np.array(slopes)[:, None, :], np.array([level]))
+    return plain_differences._estimate(claim, np.array([level]))
 
 
 def test_each_part_of_the_bar_has_its_turn():
@@ -568,7 +568,7 @@ def test_steps_lie_between_little_noise_and_as_much_noise_as_truncation(share: f
         relative_step=share / 2,
     )
 
-    claim = plain_differences._claim(setting, np.array([[3.0, 3.0]]), 8, 0)
+    claim = plain_differences._claim(setting, np.array([[3.0, 3.0]]), 8, 0, rounded=False)
 
     assert claim is not None
     cube_root, shortest = share ** (1 / 3), share / 1e-7
@@ -587,7 +587,7 @@ def share_of(
     setting = Setting(
         Objective(f, parameters), flat, f_x, np.ones(n), accepted, level=level, relative_step=1e-16
     )
-    return plain_differences._claim(setting, np.full((1, n), g), few, 0)
+    return plain_differences._claim(setting, np.full((1, n), g), few, 0, rounded=False)
 
 
 def test_the_bar_that_is_expected_is_that_of_noise_or_luck_and_of_bends():
@@ -631,8 +631,9 @@ def near(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1
     claim: Any = SimpleNamespace(
         setting=SimpleNamespace(level=np.array([level]), outputs=1, tolerance=SimpleNamespace(rtol=1e-2)),
         steps=np.array([0.1]), analytic=np.array([[g]]), size=np.array([[2.0]]), largest=np.array([[largest]]),
+        slopes=np.array([[[g]], [[g + bend]], [[g - apart]]]),
     )  # fmt: skip
-    return plain_differences._borne_out(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
+    return plain_differences._borne_out(claim, np.array([0]))
 
 
 def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
@@ -692,7 +693,7 @@ def test_a_small_entry_of_few_is_held_to_rtol_of_its_array():
         Objective(f, parameters), flat, 1.0, np.ones(2), accepted, level=1e-14, relative_step=1e-16
     )
 
-    claim = plain_differences._claim(setting, np.array([[1.0, 7.0]]), 8, 0)
+    claim = plain_differences._claim(setting, np.array([[1.0, 7.0]]), 8, 0, rounded=False)
 
     assert claim is not None
     assert claim.size[0] == pytest.approx([5.0, 7.0])
@@ -810,7 +811,7 @@ def test_what_is_clean_to_a_part_of_a_million_million_is_left_to_directions_from
     objective = Objective(np.sum, parameters)
     for level, left in ((1e-12, True), (2e-12, False)):
         setting = Setting(objective, x, 5.0, np.ones(5), Tolerance(1e-6), level=level, relative_step=2.0**-52)
-        assert (plain_differences._claim(setting, np.ones((1, 5)), 5, 0) is None) is left
+        assert (plain_differences._claim(setting, np.ones((1, 5)), 5, 0, rounded=False) is None) is left
 
 
 def test_an_f_of_few_bits_by_chance_is_asked_as_one_of_all_digits():
@@ -835,7 +836,7 @@ def test_values_of_a_coarser_arithmetic_than_was_assumed_are_not_agreed_upon(mon
         level=2.0**-52,
         relative_step=2.0**-52,
     )
-    claim = plain_differences._claim(setting, np.ones((1, 1)), 5, 0)
+    claim = plain_differences._claim(setting, np.ones((1, 1)), 5, 0, rounded=False)
     assert claim is not None
     assert plain_differences._near(claim, np.arange(1))
     monkeypatch.setattr(plain_differences, "_level", lambda s, _: (s.level, np.array([name], object)))

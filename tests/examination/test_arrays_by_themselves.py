@@ -150,7 +150,6 @@ class Examination:
         ):
             monkeypatch.setattr(each_array, name, getattr(self, name))
         monkeypatch.setattr(each_array, "leave_the_rest", self.rest.append)
-        monkeypatch.setattr(each_array, "_of_rounding", lambda *given: None)
         monkeypatch.setattr(each_array, "averaged", self.averaged)
         monkeypatch.setattr(each_array, "Claim", lambda *given: Claim(self, *given))
         self.evidence = examine_each_array(self.setting, confidence=CONFIDENCE, rng=RNG)
@@ -190,7 +189,7 @@ class Examination:
         assert evidence is self.claim.judged[-1]
         self.averages.append(before)
         self.average = replace(evidence, interrupted=True)
-        return self.average, 0
+        return self.average
 
     def give_numbers(self, claim: Any, joint: Any, scaling: Any) -> None:
         """Numbers of what is off by a factor."""

@@ -122,11 +122,11 @@ class Examination:
         )
         self.said = [finding.text for finding in findings]
 
-    def sweep(self, setting: Any, given: Any, entries: Any, together: Any = None) -> Any:
+    def sweep(self, setting: Any, given: Any, entries: Any) -> Any:
         """Each entry is off by what it is."""
         assert (setting.objective, setting.level is self.setting.level) == (self.objective, True)
         rows, at = np.divmod(entries, self.n)
-        groups = None if together is None else [group.tolist() for group in together]
+        groups = None if setting.together is None else [group.tolist() for group in setting.together]
         self.swept.append((list(zip(rows.tolist(), at.tolist(), strict=True)), groups))
         off = self.off[rows, at]
         open_ = np.array([place in self.undecided for place in self.swept[-1][0]], bool)
