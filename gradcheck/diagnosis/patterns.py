@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Index
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, place_of_zeros, rare, wrong_place
+from gradcheck.diagnosis.regions import (
+    ACCIDENT,
+    everywhere,
+    holds,
+    index_of,
+    place_of_zeros,
+    rare,
+    wrong_place,
+)  # fmt: skip
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -370,6 +378,6 @@ def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
     b = s.blocks[0]
     if len(s.blocks) > 1 or b.is_complex or not b.shape:
         return
-    for axis, line in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+    for axis, line in enumerate(index_of(b, s.at)):
         if b.size > MARGIN * b.shape[axis]:
             yield (("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"), line

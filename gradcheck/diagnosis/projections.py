@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.patterns import factor
-from gradcheck.diagnosis.regions import everywhere
+from gradcheck.diagnosis.regions import everywhere, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -116,7 +116,7 @@ def _differs(s: Scope, axis: Axes) -> bool:
 def _line_of(s: Scope, axis: Axes) -> Index:
     """(m,) which of the lines along some axes of its array each entry lies on."""
     b, line = s.blocks[0], np.zeros_like(s.at)
-    for k, along in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+    for k, along in enumerate(index_of(b, s.at)):
         line = line if k in axis else line * b.shape[k] + along
     return line
 
