@@ -14,7 +14,7 @@ from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
 from gradcheck.results.cause import Extent, Place
-from gradcheck.results.verdict import accepted
+from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
@@ -115,7 +115,7 @@ def _entry(s: Scope, at: int, alone: bool) -> Place:
 
 def _changed(s: Scope, mended: Flat) -> int:
     """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
-    allowed = accepted(s.analytic, mended, np.zeros(()), s.subject.tolerance)
+    allowed = accepted(larger(s.analytic, mended), s.subject.tolerance)
     return int((np.abs(mended - s.analytic) > allowed).sum())
 
 

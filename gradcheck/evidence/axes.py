@@ -15,11 +15,10 @@ from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.numerics.tangents import gradient_scale, root_mean_square
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
-from gradcheck.results.verdict import gradient_scale
 
 # Coordinates that are moved together; each belongs to one group at most.
 Groups = Sequence[Index]
