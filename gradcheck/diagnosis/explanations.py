@@ -48,19 +48,15 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     if not wrong:
         return ()
     scope = everything.part(wrong)
-    # Arrays that are wrong throughout as far as directions tell, though no entry of them was judged: with them first.
+    # Arrays that are wrong throughout as far as a sample of others tells come with them first.
     told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
     of_all = _explanations(everything.part(more)) if more != wrong else ()
     of_all = of_all or _explanations(scope, arrays_moved(everything))
-    # Factors of arrays may be whole numbers of several sizes, too.
-    counted = bool(of_all) and len(wrong) > 1 and all(cause.kind is Kind.MULTIPLE for cause in of_all)
-    if of_all and not counted:
+    if of_all:
         return of_all
     parts = [scope.one(b) for b in wrong]
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
-    if counted and not all(_factor_of(causes) for causes in found):
-        return of_all
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     found = _shared(scope, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.

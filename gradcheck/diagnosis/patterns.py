@@ -317,6 +317,7 @@ def _multiple(s: Scope) -> Cause | None:
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
     if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
         return None
+    arrays = np.searchsorted([b.stop for b in s.blocks], s.at, side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):
         if not np.isfinite(ratio).all():
             continue
@@ -324,8 +325,8 @@ def _multiple(s: Scope) -> Cause | None:
         # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
         if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
             continue
-        # One number for each index is a factor of that.
-        if any(_one_each(line[s.wrong], times) for _, line in _indices(s)):
+        # One number for each index, or for each array, is a factor of that.
+        if any(_one_each(line[s.wrong], times) for line in (arrays, *(i for _, i in _indices(s)))):
             return None
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
