@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.regions import block_place, box_around, everywhere, wrong_place
+from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
@@ -221,9 +221,8 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
         return None if more is None else _lines(more, array, axis, further=False)
     if not s.mends(explained, choices=len(moves) * math.log10(n)):
         return None
-    noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
     named = tuple((str(i), str(k)) for i, k in moves.items())
-    return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun, moves=named), explained)
+    return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun_of(b, axis), moves=named), explained)
 
 
 def _source(s: Scope, lines: Array, mine: Index, rest: Index) -> int | None:

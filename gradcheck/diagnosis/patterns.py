@@ -17,6 +17,7 @@ from gradcheck.diagnosis.regions import (
     everywhere,
     holds,
     index_of,
+    noun_of,
     place_of_zeros,
     rare,
     wrong_place,
@@ -370,4 +371,4 @@ def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
         return
     for axis, line in enumerate(index_of(b, s.at)):
         if b.size > MARGIN * b.shape[axis]:
-            yield (("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"), line
+            yield noun_of(b, axis), line

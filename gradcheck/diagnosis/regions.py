@@ -333,7 +333,7 @@ def two_lines(s: Scope) -> dict[str, Index]:
     for axis, along in enumerate(index_of(block, s.at)):
         lines = np.unique(along[s.wrong])
         if lines.size == 2 and block.shape[1 - axis] > 1:
-            noun = ("row", "column")[axis]
+            noun = noun_of(block, axis)
             return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
     return {}
 
@@ -362,6 +362,11 @@ def block_place(block: Block, count: int, box: Box) -> Place:
 def index_of(block: Block, at: Index) -> tuple[Index, ...]:
     """The indices along each axis of some entries of an array; both parts of a complex entry have those of it."""
     return np.unravel_index(at - block.start, working_shape(block))[: len(block.shape)]
+
+
+def noun_of(block: Block, axis: int) -> str:
+    """What an index along an axis of an array is called."""
+    return ("row", "column")[axis] if len(block.shape) == 2 else f"index of axis {axis}"
 
 
 def box_around(block: Block, at: Index) -> Box:
