@@ -139,7 +139,7 @@ def _bounded(s: Scope, explained: Flat) -> Place | None:
             return None
         # One number of all outputs: each is taken with a weight of its own.
         units = random_units(generator_of(17 + which), direction.value.size)
-        tangent = direction.along(units)[s.at]
+        tangent = (units[:, None] * direction.tangent).ravel()[s.at]
         rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
         terms[which] = (explained - s.analytic) * tangent
         sums[which] = float(units @ direction.value) - float(s.analytic @ tangent)

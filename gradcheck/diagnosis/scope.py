@@ -214,6 +214,7 @@ class Scope:
         if self.complete or not np.isfinite(explained).all():
             return None
         subject, n = self.subject, self.subject.x.size
+        columns: Index | slice = ALL
         if subject.matrix:
             # The rows of which every entry is at hand.
             rows = np.flatnonzero(np.bincount(self.at // n, minlength=self.size // n) == n)
@@ -221,14 +222,11 @@ class Scope:
                 return None
             mended = explained[np.isin(self.at // n, rows)].reshape(-1, n)
         elif self.sampled or self.whole:
-            rows, mended = np.zeros(1, np.intp), explained[None]
+            rows, columns, mended = np.zeros(1, np.intp), self.at, explained[None]
         else:
             return None
         direction = subject.direction(self.blocks, self.at)
-        if direction is None:
-            return None
-        of = direction if subject.matrix else direction.part(self.at)
-        return of.agrees(mended, rows, subject.tolerance.rtol)
+        return None if direction is None else direction.agrees(mended, rows, columns, subject.tolerance.rtol)
 
     @property
     def sampled(self) -> bool:
