@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
 from gradcheck.results.cause import Extent, Place
@@ -49,7 +49,7 @@ def holds(
         # What nobody judged may be right as well, all of it or what lies outside of a block.
         mended = np.where(s.wrong, explained, s.analytic)
         if whole or not s.confirmed(mended):
-            return _bounded(s, explained)
+            return _bounded(s, explained, fits)
     place = everywhere(s, bool(confirmed)) if whole else wrong_place(s, bool(confirmed), fits)
     if s.whole and confirmed is not None:
         place = replace(place, settled=True, changed=_changed(s, mended))
@@ -127,12 +127,20 @@ def _against(s: Scope, fits: Mask | None) -> Mask:
     return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
 
 
-def _bounded(s: Scope, explained: Flat) -> Place | None:
-    """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
-    b = s.blocks[0]
-    if len(s.blocks) > 1 or not b.shape or not s.whole or not np.isfinite(explained).all():
+def _bounded(s: Scope, explained: Flat, fits: Mask) -> Place | None:
+    """The one block, as far as nobody judged its edges, that is off by as much as f is along two directions; else None.
+
+    None too where so many blocks could be that one may by accident.
+    """
+    b, edges = s.blocks[0], list[Index]()
+    if len(s.blocks) > 1 or not b.shape or b.is_complex or not s.whole or not np.isfinite(explained).all():
         return None
-    terms, sums, off = np.empty((2, s.at.size)), np.empty(2), np.empty(2)
+    for along in index_of(b, s.at):
+        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
+        edges += [np.arange(outer.min(), inner.min() + 1), np.arange(inner.max(), outer.max() + 1) + 1]
+    accidents, agree = float(math.prod(edge.size for edge in edges)), np.ones((), bool)
+    if accidents > BLOCKS:
+        return None
     for which in range(2):
         direction = s.subject.direction(s.blocks, s.at, which)
         if direction is None:
@@ -140,48 +148,32 @@ def _bounded(s: Scope, explained: Flat) -> Place | None:
         # One number of all outputs: each is taken with a weight of its own.
         units = random_units(generator_of(17 + which), direction.value.size)
         tangent = (units[:, None] * direction.tangent).ravel()[s.at]
+        terms = (explained - s.analytic) * tangent
+        value = float(units @ direction.value) - float(s.analytic @ tangent)
         rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-        terms[which] = (explained - s.analytic) * tangent
-        sums[which] = float(units @ direction.value) - float(s.analytic @ tangent)
-        off[which] = float(np.abs(units) @ direction.bar) + rounding
-    box = _block_with(s, terms, sums, off)
-    if box is None:
+        off = float(np.abs(units) @ direction.bar) + rounding
+        agree = agree & (np.abs(_of_blocks(terms.reshape(b.shape), edges) - value) <= off)
+        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
+        accidents *= 2.0 * off / max(root_mean_square(terms), 1e-300)
+    found = np.argwhere(agree)
+    if accidents > ACCIDENT or len(found) != 1:
         return None
+    ends = [int(edge[k]) for edge, k in zip(edges, found[0], strict=True)]
+    box = Box(tuple(zip(ends[::2], ends[1::2], strict=True)))
     inside = in_box(b, box, s.at)
-    if (inside & _against(s, s.fits(explained))).any():
+    if (inside & _against(s, fits)).any():
         return None
     changed = _changed(s, np.where(inside, explained, s.analytic))
     return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
 
 
-def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Box | None:
-    """The one block whose entries have these sums, of all that hold what is wrong and else what nobody judged.
-
-    terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
-    None where several have them, or so many could that one may by accident.
-    """
-    block = s.blocks[0]
-    if block.is_complex:
-        return None
-    ranges = []
-    for along in index_of(block, s.at):
-        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
-        starts = np.arange(outer.min(), inner.min() + 1)
-        stops = np.arange(inner.max(), outer.max() + 1) + 1
-        ranges.append((starts, stops))
-    tried = math.prod(starts.size * stops.size for starts, stops in ranges)
-    # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-    accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
-    if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
-        return None
-    agree: Mask | bool = True
-    for these, value, bar in zip(terms, sums, off, strict=True):
-        agree &= np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
-    found = np.argwhere(agree)
-    if len(found) != 1:
-        return None
-    place = found[0].reshape(-1, 2).tolist()
-    return Box(tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True)))
+def _of_blocks(terms: Flat, edges: Sequence[Index]) -> Flat:
+    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
+    for axis in range(0, len(edges), 2):
+        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
+        below, above = (sums.take(edge, axis) for edge in edges[axis : axis + 2])
+        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
+    return terms
 
 
 def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
@@ -246,16 +238,6 @@ def _sample_alone(s: Scope) -> bool:
     What was judged alone was chosen for what it may show, and is no sample.
     """
     return s.sampled and not s.tested.all()
-
-
-def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
-    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
-    for k, (starts, stops) in enumerate(ranges):
-        axis = 2 * k
-        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
-        above, below = sums.take(stops, axis), sums.take(starts, axis)
-        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
-    return terms
 
 
 def place_of_zeros(s: Scope) -> Place | None:

@@ -88,9 +88,8 @@ class Subject:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
             units = random_units(generator_of(7 + which), self.x.size)
-            self._directions[blocks, which] = slope_along(
-                setting, np.where(moved, units * setting.scales, 0.0)
-            )
+            tangent = np.where(moved, units * setting.scales, 0.0)
+            self._directions[blocks, which] = slope_along(setting, tangent)
         return self._directions.get((blocks, which))
 
 
