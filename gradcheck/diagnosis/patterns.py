@@ -44,6 +44,8 @@ DIGITS = 1e-4
 PLAIN = (1.5, 2.0, 3.0, 4.0)
 # So near lies one number in fifty to a whole one by accident.
 WHOLE = 0.01
+# What is counted more often than this is no slip.
+MOST_TIMES = 100
 # Of a factor of which it is not known yet where it holds.
 ANYWHERE = Place((), 0, Extent.WRONG)
 
@@ -313,7 +315,7 @@ def _multiple(s: Scope) -> Cause | None:
             continue
         times = np.rint(ratio)
         # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
-        if not 2 <= times.min() <= 3:
+        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES:
             continue
         # One number for each array is a factor of that.
         if all(np.ptp(times[arrays == k]) == 0 for k in np.unique(arrays)):
