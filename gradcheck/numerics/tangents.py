@@ -90,15 +90,16 @@ def sizes_by(group: Index, values: Flat, known: Mask | None = None) -> Flat:
     """The root mean square (k,) of the group that each of k finite numbers belongs to; known : those that count."""
     if values.size == 0:
         return np.zeros(0)
-    known = np.ones(values.size, bool) if known is None else known
     if np.count_nonzero(group == group[0]) == group.size:
-        share = values.size / max(int(np.count_nonzero(known)), 1)
-        return np.full(values.size, root_mean_square(values) * math.sqrt(share), values.dtype)
+        size = root_mean_square(values)
+        if known is not None:
+            size *= math.sqrt(values.size / (np.count_nonzero(known) or 1))
+        return np.full(values.size, size, values.dtype)
     _, which = np.unique(group, return_inverse=True)
     largest = np.zeros(int(which.max()) + 1, values.dtype)
     np.maximum.at(largest, which, np.abs(values))
     relative = (values / np.where(largest > 0, largest, 1.0)[which]).astype(np.float64)
-    mean = np.bincount(which, np.square(relative)) / np.maximum(np.bincount(which, known), 1.0)
+    mean = np.bincount(which, np.square(relative)) / np.maximum(np.bincount(which, known), 1)
     return np.asarray((largest * np.sqrt(mean))[which])
 
 
@@ -109,9 +110,8 @@ def gradient_scale(estimate: Estimate, group: Index) -> Flat:
     The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
     f is within reach of the stencils, which noise alone cannot make large against its own bar.
     """
-    value, error = np.asarray(estimate.value), np.asarray(estimate.error)
-    known = np.isfinite(error)
-    size = np.where(known & (np.abs(value) > 3.0 * error), np.abs(value), 0.0)
+    size, known = np.abs(estimate.value), np.isfinite(estimate.error)
+    size = np.where(known & (size > 3.0 * estimate.error), size, 0.0)
     scale = sizes_by(group, size, known)
     flat = scale == 0
     return np.where(flat, steepness_nearby(estimate, group), scale) if flat.any() else scale
