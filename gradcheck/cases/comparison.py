@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.numerics.tangents import gradient_scale
 from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.outcome import Limit, Outcome
-from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
+from gradcheck.results.verdict import Judgement, Tolerance, judge
 
 KINDS = ("close", "at_least", "at_most")
 

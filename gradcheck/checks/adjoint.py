@@ -110,13 +110,12 @@ def check_adjoint(
     drawn_with = copy.deepcopy(rng)
     with Progress(progress) as bar:
         a, b = _operators(forward, adjoint, x, y, generator, Calls(max_nfev, chosen.max_seconds, bar))
-        eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
-        usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]
-        tolerance = Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual)
-        known = _Known()
+        test = DotProduct(a, b)
+        usual = DEFAULT_RESOLUTION["float32" if test.eps > 1e-10 else "float64"]
+        known = _Known(test, Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual))
         try:
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
-            _examine(known, DotProduct(a, b, eps), pairs, tolerance, generator)
+            known.examine(pairs, generator)
         except BudgetSpentError:
             known.ended = "the budget was used up: raise max_nfev (or max_seconds)"
         except KeyboardInterrupt:
@@ -124,7 +123,7 @@ def check_adjoint(
     given = {"y": y, "pairs": pairs if pairs != 6 else None, "rtol": rtol or None, "resolution": resolution,
              "max_nfev": max_nfev, "max_seconds": max_seconds}  # fmt: skip
     call = call_text("check_adjoint(forward, adjoint, x", given, rng)
-    report = _report(known, a, b, tolerance, rng, call, time.perf_counter() - started)
+    report = known.report(rng, call, time.perf_counter() - started)
     options = {"y": y, "pairs": pairs, "rtol": rtol, "resolution": resolution, "max_nfev": max_nfev}
     recipe = Recipe.of("check_adjoint", forward, adjoint, *Parameters.of(a.given), (), options, drawn_with)
     return finished(report, recipe)
@@ -133,122 +132,116 @@ def check_adjoint(
 def _operators(
     forward: Any, adjoint: Any, x: Any, y: Any, generator: np.random.Generator, calls: Calls
 ) -> tuple[Operator, Operator]:
-    """The two, each with what the other one takes as the shape of its answers."""
-    a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
-    answer = y if y is not None else a(a.random(generator)).astype(a.returns)
-    b = Operator(
-        adjoint, numbers(answer, "y" if y is not None else "what forward returns"), "adjoint", "x", calls
-    )
-    a.answer, b.answer = b.given.shape, a.given.shape
-    return a, b
+    a = Operator(forward, numbers(x, "x"), "forward", "x", calls)
+    name = "y" if y is not None else "what forward returns"
+    given = y if y is not None else a(a.random(generator)).astype(a.returns)
+    return a, Operator(adjoint, numbers(given, name), "adjoint", "y", calls)
 
 
 @dataclass
 class _Known:
     """What has been found so far; an interruption, or the end of the budget, leaves the rest as it is here."""
 
+    test: DotProduct
+    tolerance: Tolerance
     problem: Finding | None = None
-    real_parts: bool = False
     ill_conditioned: bool = False
     pairs: list[Pair] = field(default_factory=list)
     wrong: list[Mismatch] = field(default_factory=list)
     said: tuple[str, ...] = ()
     ended: str = ""
 
+    def examine(self, pairs: int, generator: np.random.Generator) -> None:
+        """The contract of the operators, the pairs, and where they disagree."""
+        test = self.test
+        self.problem = test.contract(generator, self.tolerance.rtol)
+        if self.problem is not None:
+            return
+        for k in range(pairs):
+            weights = test.weights[k % len(test.weights)]
+            self.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
+        for _ in test.weights:
+            if self.decided()[0] is Outcome.FAIL:
+                self.pairs = test.with_noise_of(self.worst, self.pairs)
+        if self.decided()[0] is not Outcome.FAIL:
+            return
+        self.said = _factor(self.pairs)
+        for mismatch in _located(test, self.worst):  # each is kept, whatever ends the search
+            self.wrong.append(mismatch)
+        off = [abs(m.analytic - m.numerical) / max(abs(m.analytic), abs(m.numerical)) for m in self.wrong]
+        if max([self.worst.apart, *off]) <= LEAST_MISTAKE * self.tolerance.resolution:
+            self.ill_conditioned = True
+            self.wrong.clear()
+        elif not self.said:
+            self.said = _explained(test, self.tolerance)
 
-def _examine(
-    known: _Known, test: DotProduct, pairs: int, tolerance: Tolerance, generator: np.random.Generator
-) -> None:
-    """The contract of the operators, the pairs, and where they disagree."""
-    known.problem = test.contract(generator, tolerance.rtol)
-    if known.problem is not None:
-        return
-    known.real_parts = test.over_reals and (test.a.is_complex or test.b.is_complex)
-    for k in range(pairs):
-        weights = test.weights[k % len(test.weights)]
-        known.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
-    for _ in test.weights:
-        if _decide(known, tolerance)[0] is Outcome.FAIL:
-            known.pairs = test.with_noise_of(_worst(known.pairs, tolerance), known.pairs)
-    if _decide(known, tolerance)[0] is Outcome.FAIL:
-        known.said = _factor(known.pairs)
-        worst = _worst(known.pairs, tolerance)
-        for mismatch in _located(test, worst):
-            known.wrong.append(mismatch)
-        off = [abs(m.analytic - m.numerical) / max(abs(m.analytic), abs(m.numerical)) for m in known.wrong]
-        if max([worst.apart, *off]) <= LEAST_MISTAKE * tolerance.resolution:
-            known.ill_conditioned = True
-            known.wrong.clear()
-        elif not known.said:
-            known.said = _explained(test, tolerance)
+    @property
+    def worst(self) -> Pair:
+        """The pair that is farthest beyond its bar."""
+        return max(self.pairs, key=lambda p: p.apart - p.bar)
 
-
-def _report(
-    known: _Known, a: Operator, b: Operator, tolerance: Tolerance, rng: Any, call: str, seconds: float
-) -> Report:
-    outcome, reason = _decide(known, tolerance)
-    if known.wrong:
-        one = known.wrong[0]
-        reason = f"{reason}; {one.name} for one: forward has {one.numerical:.6g}, adjoint {one.analytic:.6g}"
-    worst = max((p.apart for p in known.pairs if p.weight > 0), default=math.nan)
-    bar = max((p.bar for p in known.pairs if p.weight > 0), default=math.nan)
-    shape = (b.given.size, a.given.size)
-    checked = shape[0] * shape[1] if known.pairs else 0
-    seen = bar + tolerance.rtol
-    return Report(
-        outcome=outcome, reason=reason,
-        arrays=(ArraySummary("A", shape, checked, len(known.wrong), 0, worst, bar / 3.0, seen),),
-        wrong=tuple(known.wrong), diagnosis=known.said if outcome is Outcome.FAIL else (),
-        notes=(known.ended,) if known.ended and known.ended != reason else (), method="dot product", nfev=a.calls,
-        ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
-        resolution=tolerance.resolution, seed=rng, call=call, functions=("forward", "adjoint"),
-        interrupted="interrupted" in known.ended,
-    )  # fmt: skip
-
-
-def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
-    shown = known.pairs
-    if known.problem is not None:
-        return known.problem.outcome or Outcome.INCONCLUSIVE, known.problem.text
-    if not shown:
-        return Outcome.INCONCLUSIVE, known.ended
-    if not all(p.weight > 0 for p in shown):
-        text = "forward and adjoint are zero for random arguments: there is nothing to compare"
-        return (Outcome.INCONCLUSIVE, text)
-    if not all(math.isfinite(p.distance) and math.isfinite(p.bar) for p in shown):
-        return Outcome.INCONCLUSIVE, "an inner product is not finite: scale the operators down"
-    worst = _worst(shown, tolerance)
-    product, other = ("Re<A x, y>", "Re<x, A^H y>") if known.real_parts else ("<A x, y>", "<x, A^H y>")
-    if known.ill_conditioned:
-        return Outcome.INCONCLUSIVE, (
-            f"{product} and {other} are {worst.apart:.2g} apart, relative to their terms, where linearity shows a "
-            f"rounding of {worst.bar:.1g}, but no entry is off by what a mistake would be: an ill-conditioned "
-            f"operator, a solve? pass rtol={2.0 * worst.apart:.0e} to accept it"
+    def decided(self) -> tuple[Outcome, str]:
+        """The outcome and the reason, of what is known."""
+        shown, test, rtol = self.pairs, self.test, self.tolerance.rtol
+        if self.problem is not None:
+            return self.problem.outcome or Outcome.INCONCLUSIVE, self.problem.text
+        if not shown:
+            return Outcome.INCONCLUSIVE, self.ended
+        if not all(p.weight > 0 for p in shown):
+            text = "forward and adjoint are zero for random arguments: there is nothing to compare"
+            return Outcome.INCONCLUSIVE, text
+        if not all(math.isfinite(p.distance) and math.isfinite(p.bar) for p in shown):
+            return Outcome.INCONCLUSIVE, "an inner product is not finite: scale the operators down"
+        worst, product, other = self.worst, "<A x, y>", "<x, A^H y>"
+        if test.over_reals and (test.a.is_complex or test.b.is_complex):
+            product, other = f"Re{product}", f"Re{other}"
+        if self.ill_conditioned:
+            return Outcome.INCONCLUSIVE, (
+                f"{product} and {other} are {worst.apart:.2g} apart, relative to their terms, where linearity shows a "
+                f"rounding of {worst.bar:.1g}, but no entry is off by what a mistake would be: an ill-conditioned "
+                f"operator, a solve? pass rtol={2.0 * worst.apart:.0e} to accept it"
+            )
+        if worst.apart > worst.bar + rtol:
+            left, right = _number(worst.left), _number(worst.right)
+            return Outcome.FAIL, (
+                f"{product} is {left} and {other} is {right}: {worst.apart:.2g} apart, relative to their terms, "
+                f"where rounding explains {worst.bar:.1g}"
+            )
+        if self.ended:
+            return Outcome.INCONCLUSIVE, self.ended
+        apart, bar = max(p.apart for p in shown), max(p.bar for p in shown)
+        if bar > self.tolerance.resolution:
+            hidden = f"rounding hides discrepancies below {bar:.2g}; compute in double precision"
+            return Outcome.INCONCLUSIVE, hidden
+        return Outcome.PASS, (
+            f"{product} = {other} for {count(len(shown), 'random pair')} to {apart:.1g} of their terms; "
+            f"{bar + rtol:.1g} would have been seen"
         )
-    if worst.apart > worst.bar + tolerance.rtol:
-        left, right = _number(worst.left), _number(worst.right)
-        return Outcome.FAIL, (
-            f"{product} is {left} and {other} is {right}: {worst.apart:.2g} apart, relative to their terms, "
-            f"where rounding explains {worst.bar:.1g}"
-        )
-    if known.ended:
-        return Outcome.INCONCLUSIVE, known.ended
-    bar = max(p.bar for p in shown)
-    if bar > tolerance.resolution:
-        return (
-            Outcome.INCONCLUSIVE,
-            f"rounding hides discrepancies below {bar:.2g}; compute in double precision",
-        )
-    apart = max(p.apart for p in shown)
-    return Outcome.PASS, (
-        f"{product} = {other} for {count(len(shown), 'random pair')} to {apart:.1g} of their terms; "
-        f"{bar + tolerance.rtol:.1g} would have been seen"
-    )
 
-
-def _worst(shown: list[Pair], tolerance: Tolerance) -> Pair:
-    """The pair that is farthest beyond its bar."""
-    return max(shown, key=lambda p: p.apart - p.bar - tolerance.rtol)
+    def report(self, rng: Any, call: str, seconds: float) -> Report:
+        """The report of what is known."""
+        a, b, tolerance = self.test.a, self.test.b, self.tolerance
+        outcome, reason = self.decided()
+        if self.wrong:
+            one = self.wrong[0]
+            reason = (
+                f"{reason}; {one.name} for one: forward has {one.numerical:.6g}, adjoint {one.analytic:.6g}"
+            )
+        told = [p for p in self.pairs if p.weight > 0]
+        worst, bar = (
+            max(sizes, default=math.nan) for sizes in ([p.apart for p in told], [p.bar for p in told])
+        )
+        shape, seen = (b.given.size, a.given.size), bar + tolerance.rtol
+        checked = math.prod(shape) if self.pairs else 0
+        return Report(
+            outcome=outcome, reason=reason,
+            arrays=(ArraySummary("A", shape, checked, len(self.wrong), 0, worst, bar / 3.0, seen),),
+            wrong=tuple(self.wrong), diagnosis=self.said if outcome is Outcome.FAIL else (),
+            notes=(self.ended,) if self.ended and self.ended != reason else (), method="dot product", nfev=a.calls,
+            ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
+            resolution=tolerance.resolution, seed=rng, call=call, functions=("forward", "adjoint"),
+            interrupted="interrupted" in self.ended,
+        )  # fmt: skip
 
 
 def _number(value: complex) -> str:

@@ -72,15 +72,14 @@ class Calls:
 class Operator:
     """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument.
 
-    digits : the name of the dtype that the numbers of its answers show.
+    argument : what that is called. digits : the name of the dtype that the numbers of its answers show.
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], given: Array, name: str, answers: str, budget: Calls
+        self, function: Callable[[Any], Any], given: Array, name: str, argument: str, budget: Calls
     ) -> None:
-        self.function, self.given, self.name, self.answers = function, given, name, answers
+        self.function, self.given, self.name, self.argument = function, given, name, argument
         self.budget = budget
-        self.answer: tuple[int, ...] | None = None
         self.calls = 0
         self.changed = False
         self.returns = given.dtype
@@ -114,10 +113,15 @@ class Operator:
         return self.given.dtype.kind == "c"
 
     @property
+    def coarsest(self) -> str:
+        """The name of the coarsest dtype in which it rounds, as far as its arguments and answers show."""
+        dtypes = (self.given.dtype, self.returns, np.dtype(self.digits))
+        return str(max((np.finfo(d).dtype for d in dtypes if d.kind in "fc"), key=eps_of))
+
+    @property
     def accepted(self) -> float:
         """What its results may be off by, relative to their terms."""
-        dtypes = [d for d in (self.given.dtype, self.returns, np.dtype(self.digits)) if d.kind in "fc"]
-        return max(accepted_of(str(np.finfo(d).dtype), None) for d in dtypes)
+        return accepted_of(self.coarsest, None)
 
     def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
         """A random argument as the operator gets it, entries +-U(0.5, 1.5) times a weight, in double precision."""
@@ -170,10 +174,15 @@ class Pair:
 class DotProduct:
     """Pairs, with the rounding of both operators as it was measured."""
 
-    def __init__(self, a: Operator, b: Operator, eps: float) -> None:
-        self.a, self.b, self.eps = a, b, eps
+    def __init__(self, a: Operator, b: Operator) -> None:
+        self.a, self.b = a, b
         self.over_reals = not (a.is_complex and b.is_complex)
         self.weights: list[Weights] = []
+
+    @property
+    def eps(self) -> float:
+        """The unit roundoff of the coarser of the two."""
+        return max(eps_of(self.a.coarsest), eps_of(self.b.coarsest))
 
     def contract(self, generator: np.random.Generator, rtol: float) -> Finding | None:
         """What is wrong with the functions themselves; measures their rounding. rtol : what is accepted of a pair."""
@@ -193,9 +202,6 @@ class DotProduct:
             if operator.changed:
                 return Finding(f"{name} changes its argument", Outcome.FAIL)
             operator.digits = dtype_by_digits(np.stack([first.real, first.imag]), "float64")
-            self.eps = max(self.eps, eps_of(operator.digits))
-            if operator.returns.kind in "fc":
-                self.eps = max(self.eps, float(np.finfo(operator.returns).eps))
             size = _rms(np.maximum(np.abs(first), np.abs(second)))
             # What two calls differ by, sums in another order, is rounding too.
             differs = np.abs(first - again)
@@ -321,12 +327,12 @@ class DotProduct:
 def _misfit(operator: Operator, partner: Operator, answer: Array) -> Finding | None:
     """Why an answer is no argument of the other operator; None for one that is."""
     name = operator.name
-    if answer.shape != operator.answer or answer.dtype.kind not in "fciub":
-        text = f"{name} returns shape {answer.shape} where {operator.answers} has {operator.answer}"
+    if answer.shape != partner.given.shape or answer.dtype.kind not in "fciub":
+        text = f"{name} returns shape {answer.shape} where {partner.argument} has {partner.given.shape}"
         return Finding(text, Outcome.FAIL)
     if answer.dtype.kind == "c" and not partner.is_complex:
-        text = f"{name} returns complex numbers where {operator.answers} is real"
-        return Finding(f"{text}: return the real part, or pass a complex {operator.answers}", Outcome.FAIL)
+        text = f"{name} returns complex numbers where {partner.argument} is real"
+        return Finding(f"{text}: return the real part, or pass a complex {partner.argument}", Outcome.FAIL)
     return None
 
 

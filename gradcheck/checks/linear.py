@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
+from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
@@ -21,7 +23,8 @@ from gradcheck.results.words import error_text
 # Where the same numbers may lie: as transpose() leaves them (as every second of a row, for one axis), and all in one
 # place, as broadcasting (expand) makes them, which is what the backward pass of a sum hands on.
 LAYOUTS = ("transposed", "expanded")
-
+# What it means that a cotangent is not used.
+NOT_USED = "the incoming gradient is not multiplied in"
 
 # An array of which the answers are so many roundings of another's, and what they move f by, holds rounding alone.
 NOTHING = 64.0
@@ -70,53 +73,79 @@ def accepted_of(dtype: str, rtol: float | None) -> float:
     return usual if rtol is None else max(rtol, usual)
 
 
-def not_linear(
-    product: Callable[[Flat], Flat],
-    one: Flat,
-    other: Flat,
-    *,
-    rtol: float,
-    what: str,
-    argument: str,
-    answers: Answers,
-) -> list[Finding]:
-    """What shows in the products of a, b, 2 a + b and 0: linear within rounding, or not.
+@dataclass
+class UserProduct:
+    """J v, or J^T u, as a user's function gives it; remembers what it did to x and to v or u.
 
-    product : of one argument. answers : the space of what it returns.
+    shape : of what f returns. what, argument : what the function, and v or u, are called.
     """
-    try:
+
+    function: Callable[..., Any]
+    parameters: Parameters
+    x: Flat
+    args: tuple[Any, ...]
+    shape: tuple[int, ...]
+    rtol: float | None
+    what: str
+    argument: str
+    changes: str = ""
+    overwrites: bool = False
+    calls: int = 0
+
+    def called(self, argument: Any) -> Any:
+        """What the function returns."""
+        self.calls += 1
+        given = self.parameters.unflatten(self.x.copy())
+        result = self.function(given, argument, *self.args)
+        self.changes = self.changes or changed(self.parameters, given, self.x)
+        return result
+
+    def product(self, argument: Flat) -> Flat:
+        """The product, flat. Raises NotScalarError where the answer has another structure."""
+        raise NotImplementedError
+
+    def contract(self, one: Flat, other: Flat, answers: Answers) -> list[Finding]:
+        """What it does to its arguments, and whether it is linear, by the products of a, b, 2 a + b and 0."""
+        found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        try:
+            text = self._not_linear(one, other, accepted_of(answers.dtype, self.rtol), answers)
+        except NotScalarError as error:  # of another shape than before
+            text = str(error)
+        found += [Finding(text, Outcome.FAIL)] if text else []
+        if self.overwrites:
+            more = "a caller that needs it again sees it changed"
+            found.append(Finding(f"{self.what} writes into its {self.argument}: {more}"))
+        return found
+
+    def _not_linear(self, one: Flat, other: Flat, rtol: float, answers: Answers) -> str:
+        product, what, argument = self.product, self.what, self.argument
         a, b, both = product(one), product(other), product(2.0 * one + other)
-    except NotScalarError as error:  # of another shape than before
-        return [Finding(str(error), Outcome.FAIL)]
-    size = np.abs(2.0 * a) + np.abs(b)
-    off = first_off(both, 2.0 * a + b, size, rtol, answers)
-    if off is not None and first_off(product(one), a, np.abs(a), rtol, answers) is not None:
-        off = None  # it differs from call to call, which is said elsewhere
-    if off is not None:
-        terms = [(one, 2.0, a), (other, 1.0, b), (2.0 * one + other, 1.0, both)]
-        slack = rounding_of(product, terms, np.abs(both - (2.0 * a + b)))
-        off = first_off(both, 2.0 * a + b, size, rtol, answers, slack)
-    if off is not None:
-        name, k = off
-        at = f" for {name}" if name else ""
-        mine = answers.only(name)
-        if first_off(both, a, size, rtol, mine) is None and first_off(b, a, size, rtol, mine) is None:
-            text = f"{what} does not use its {argument}{at}: it returns the same for different ones"
-            more = "; the incoming gradient is not multiplied in" if argument == "cotangent" else ""
-            return [Finding(text + more, Outcome.FAIL)]
-        said = f"entry {k} of the product of 2 a + b is {both[k]:.8g}, not {2.0 * a[k] + b[k]:.8g}"
-        return [Finding(f"{what} is not linear in its {argument}{at}: {said}", Outcome.FAIL)]
-    try:
-        with np.errstate(all="ignore"):
-            none = product(np.zeros_like(one))
-    except Exception as error:
-        said = error_text(error)
-        return [Finding(f"{what} raises for a {argument} of zeros: {said}", Outcome.FAIL)]
-    off = first_off(none, np.zeros_like(a), size, rtol, answers)
-    if off is not None:
-        text = f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
-        return [Finding(text, Outcome.FAIL)]
-    return []
+        size = np.abs(2.0 * a) + np.abs(b)
+        off = first_off(both, 2.0 * a + b, size, rtol, answers)
+        if off is not None and first_off(product(one), a, np.abs(a), rtol, answers) is not None:
+            off = None  # it differs from call to call, which is said elsewhere
+        if off is not None:
+            terms = [(one, 2.0, a), (other, 1.0, b), (2.0 * one + other, 1.0, both)]
+            slack = rounding_of(product, terms, np.abs(both - (2.0 * a + b)))
+            off = first_off(both, 2.0 * a + b, size, rtol, answers, slack)
+        if off is not None:
+            name, k = off
+            at = f" for {name}" if name else ""
+            mine = answers.only(name)
+            if first_off(both, a, size, rtol, mine) is None and first_off(b, a, size, rtol, mine) is None:
+                text = f"{what} does not use its {argument}{at}: it returns the same for different ones"
+                return f"{text}; {NOT_USED}" if argument == "cotangent" else text
+            said = f"entry {k} of the product of 2 a + b is {both[k]:.8g}, not {2.0 * a[k] + b[k]:.8g}"
+            return f"{what} is not linear in its {argument}{at}: {said}"
+        try:
+            with np.errstate(all="ignore"):
+                none = product(np.zeros_like(one))
+        except Exception as error:
+            return f"{what} raises for a {argument} of zeros: {error_text(error)}"
+        off = first_off(none, np.zeros_like(a), size, rtol, answers)
+        if off is None:
+            return ""
+        return f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
 
 
 def not_scaled(one: Flat, scaled: Flat, factor: float, *, rtol: float, answers: Answers) -> list[Finding]:
@@ -130,7 +159,7 @@ def not_scaled(one: Flat, scaled: Flat, factor: float, *, rtol: float, answers: 
     name, k = off
     at = f" for {name}" if name else ""
     if first_off(scaled, one, np.abs(one), rtol, answers.only(name)) is None:
-        text = f"the backward pass does not use its cotangent{at}: the incoming gradient is not multiplied in"
+        text = f"the backward pass does not use its cotangent{at}: {NOT_USED}"
         return [Finding(text, Outcome.FAIL)]
     said = f"entry {k} is {one[k]:.8g} for 1 and {scaled[k]:.8g} for {factor:g}"
     return [Finding(f"the backward pass is not linear in its cotangent{at}: {said}", Outcome.FAIL)]

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
 from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
-from gradcheck.checks.linear import Answers, accepted_of, not_linear
+from gradcheck.checks.linear import Answers, UserProduct
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
@@ -24,11 +24,10 @@ from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import called
 from gradcheck.numerics.tangents import opposed
-from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.leaves import as_array, eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
-from gradcheck.results.outcome import Outcome
 
 # Up to so many columns, asking for each takes no more products than random tangents do.
 COLUMNS = 5
@@ -67,7 +66,7 @@ def check_jvp(
     check_callables(f=f, jvp=jvp)
     call, recipe, at = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
     f_x = _value(f, *at, vectorized=bool(vectorized))
-    push = Pushforward(jvp, *at, f_x.shape, "jvp", chosen.rtol)
+    push = Pushforward(jvp, *at, f_x.shape, chosen.rtol, "jvp", "tangent")
     asked = Asked(f, push.claim(), *at, what="jvp", spent=1, vectorized=bool(vectorized), extra=push.findings)
     report = judge_jacobian(asked, chosen, call)
     return finished(replace(report, ngev=push.calls), recipe)
@@ -111,7 +110,7 @@ def check_hvp(
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
     product = flat_gradient(hvp, parameters)
-    push = Pushforward(product, *at, shape, "hvp", chosen.rtol)
+    push = Pushforward(product, *at, shape, chosen.rtol, "hvp", "tangent")
 
     asked = Asked(
         f, push.claim(), *at, what="hvp", symbol="H", vectorized=bool(vectorized), extra=push.findings,
@@ -156,27 +155,14 @@ def check_vjp(
     call, recipe, at = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
     f_x = _value(f, *at, vectorized=bool(vectorized))
     dtype = f_x.dtype if f_x.dtype.kind == "f" else recipe.flat.dtype
-    pull = Pullback(vjp, *at, f_x.shape, dtype, chosen.rtol)
+    pull = Pullback(vjp, *at, f_x.shape, chosen.rtol, "vjp", "cotangent", dtype=dtype)
     return finished(judge_vjp(f, pull, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
 
 
 @dataclass
-class Pushforward:
-    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to both.
+class Pushforward(UserProduct):
+    """v -> J v, of the shape of what f returns; dtype : the coarsest in which it answered."""
 
-    dtype : the coarsest in which it answered.
-    """
-
-    jvp: Callable[..., Any]
-    parameters: Parameters
-    x: Flat
-    args: tuple[Any, ...]
-    shape: tuple[int, ...]
-    what: str
-    rtol: float | None
-    changes: str = ""
-    overwrites: bool = False
-    calls: int = 0
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
 
     def claim(self) -> Any:
@@ -189,13 +175,11 @@ class Pushforward:
             return lambda *_: np.stack([self.product(unit) for unit in np.eye(n)], axis=1)
         return LinearOperator((math.prod(self.shape), n), matvec=self.product, dtype=np.float64)
 
-    def product(self, tangent: Flat) -> Flat:
-        """J v (m,). Raises NotScalarError where the answer has not f's shape."""
-        self.calls += 1
-        given, v = self.parameters.unflatten(self.x.copy()), np.array(tangent, self.x.dtype).ravel()
+    def product(self, argument: Flat) -> Flat:
+        """J v (m,)."""
+        v = np.array(argument, self.x.dtype).ravel()
         along = self.parameters.unflatten(v.copy())
-        result = self.jvp(given, along, *self.args)
-        self.changes = self.changes or changed(self.parameters, given, self.x)
+        result = self.called(along)
         self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
         try:
             array = as_array(result)
@@ -212,23 +196,15 @@ class Pushforward:
             return np.array(array, np.float64).ravel()
 
     def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
-        """Mutation, and whether the product is linear in its tangent."""
-        found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
-        if self.overwrites:
-            found.append(
-                Finding(f"{self.what} writes into its tangent: a caller that needs it again sees it changed")
-            )
+        """What it does to its arguments, and whether it is linear in its tangent."""
         scales = self.parameters.scales(self.x)
         one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
-        dtype = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
+        dtype = max((dtype, str(self.dtype)), key=eps_of)
         # A product with a Hessian answers in the space of x, array by array.
         answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
         if self.what == "hvp":
             answers = Answers(parts_of(self.parameters), scales, dtype)
-        return found + not_linear(
-            self.product, one, other, rtol=accepted_of(dtype, self.rtol), what=self.what, argument="tangent",
-            answers=answers,
-        )  # fmt: skip
+        return self.contract(one, other, answers)
 
 
 def _value(

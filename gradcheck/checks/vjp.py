@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Asked, judge_jacobian
-from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
+from gradcheck.checks.linear import Answers, UserProduct, accepted_of, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.options import LEAST_BUDGET, Options
@@ -21,7 +21,7 @@ from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
-from gradcheck.function.contract import changed, inspect_f
+from gradcheck.function.contract import inspect_f
 from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.numerics.outputs import HALF_GRID
@@ -53,38 +53,24 @@ ROWS = 16
 
 
 @dataclass
-class Pullback:
-    """u -> J^T u as a user's function gives it; remembers what it did to x and to u.
+class Pullback(UserProduct):
+    """u -> J^T u; dtype : of what f returns, which that of a cotangent is."""
 
-    shape, dtype : of what f returns, which those of a cotangent are.
-    """
-
-    vjp: Callable[..., Any]
-    parameters: Parameters
-    x: Flat
-    args: tuple[Any, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    rtol: float | None
-    changes: str = ""
-    overwrites: bool = False
-    calls: int = 0
+    dtype: np.dtype[Any] = field(kw_only=True)
 
     @property
     def outputs(self) -> int:
         """The number m of values that f returns."""
         return math.prod(self.shape)
 
-    def product(self, cotangent: Flat) -> Flat:
-        """J^T u (n,). Raises NotScalarError where the answer has not the structure of x."""
-        return self.product_as_it_lies(np.array(cotangent, self.dtype).reshape(self.shape))
+    def product(self, argument: Flat) -> Flat:
+        """J^T u (n,)."""
+        return self.product_as_it_lies(np.array(argument, self.dtype).reshape(self.shape))
 
     def product_as_it_lies(self, cotangent: NDArray[Any]) -> Flat:
         """As `product`, for a cotangent of f's shape, which is handed on as it lies in memory."""
-        self.calls += 1
-        given, kept = self.parameters.unflatten(self.x.copy()), cotangent.copy()
-        result = self.vjp(given, cotangent if self.shape else cotangent[()], *self.args)
-        self.changes = self.changes or changed(self.parameters, given, self.x)
+        kept = cotangent.copy()
+        result = self.called(cotangent if self.shape else cotangent[()])
         self.overwrites |= not np.array_equal(kept, cotangent)
         try:
             return self.parameters.flatten(result, "vjp")
@@ -104,24 +90,16 @@ class Pullback:
         return Asked(f, jac, self.parameters, self.x, self.args, what="vjp", extra=self.findings, **more)
 
     def findings(self, _: Matrix, dtype: str) -> list[Finding]:
-        """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
-        found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        """What it does to its arguments, and whether it is linear, wherever its cotangent lies in memory."""
         # In sixty-fourths, so that 2 a + b is exact in any dtype.
         one, other = (
             np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
         )
-        coarser = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
-        accepted = accepted_of(coarser, self.rtol)
+        coarser = max((dtype, str(self.dtype)), key=eps_of)
         answers = Answers(parts_of(self.parameters), self.parameters.scales(self.x), coarser)
-        found += not_linear(
-            self.product, one, other, rtol=accepted, what="vjp", argument="cotangent", answers=answers
-        )
-        if self.overwrites:
-            found.append(
-                Finding("vjp writes into its cotangent: a caller that needs it again sees it changed")
-            )
-        elif not any(finding.outcome for finding in found):
-            u = np.array(one, self.dtype).reshape(self.shape)
+        found = self.contract(one, other, answers)
+        if not self.overwrites and not any(finding.outcome for finding in found):
+            u, accepted = np.array(one, self.dtype).reshape(self.shape), accepted_of(coarser, self.rtol)
             found += other_layouts(self.product_as_it_lies, u, rtol=accepted, answers=answers)
         return found
 

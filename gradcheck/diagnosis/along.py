@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,17 +31,12 @@ class Slope:
     bar: Flat
     bend: Flat
 
-    def part(self, at: Index) -> Slope:
-        """The same, with the tangent at some coordinates alone; at the others it is 0."""
-        return replace(self, tangent=self.tangent[at])
+    def agrees(self, derivative: Flat, rows: Index, columns: Index | slice, rtol: float) -> bool:
+        """Whether some rows (k, l) of a derivative fit it, within the bar, rounding, and rtol of independent errors.
 
-    def along(self, weights: Flat) -> Flat:
-        """(m n,) what each entry of J counts in the sum of the outputs with these weights (m,)."""
-        return np.asarray((weights[:, None] * self.tangent).ravel())
-
-    def agrees(self, derivative: Flat, rows: Index, rtol: float) -> bool:
-        """Whether some rows (k, n) of a derivative fit it, within the bar, rounding, and rtol of independent errors."""
-        terms = derivative * self.tangent
+        columns : (l,) those at hand; along the others the tangent is 0.
+        """
+        terms = derivative * self.tangent[columns]
         weight = np.sqrt(np.sum(terms**2, axis=1))
         allowed = self.bar[rows] + (ROUNDING * float(np.finfo(float).eps) + max(rtol, LEAST_RTOL)) * weight
         return bool((np.abs(terms.sum(axis=1) - self.value[rows]) <= allowed).all())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     """Explain a mismatch, from the evidence that showed it, best first: the one entry, for every check.
 
     subject : the derivative under test. evidence : some or all entries of it, judged, and what certificates hold.
-    grad : flat x -> flat gradient, called at most twice, where an array is left unexplained: at another point
+    grad : flat x -> flat gradient, called at most three times, where an array is left unexplained: at another point
         (inside the bounds) and again at x, to see whether it depends on x and on nothing else.
     One explanation for all arrays with a wrong entry comes before one for each of them. Of several that fit the
     same entries, those are kept that leave least open.
@@ -48,19 +49,15 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     if not wrong:
         return ()
     scope = everything.part(wrong)
-    # Arrays that are wrong throughout as far as directions tell, though no entry of them was judged: with them first.
+    # Arrays that are wrong throughout as far as a sample of others tells come with them first.
     told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
     of_all = _explanations(everything.part(more)) if more != wrong else ()
     of_all = of_all or _explanations(scope, arrays_moved(everything))
-    # Factors of arrays may be whole numbers of several sizes, too.
-    counted = bool(of_all) and len(wrong) > 1 and all(cause.kind is Kind.MULTIPLE for cause in of_all)
-    if of_all and not counted:
+    if of_all:
         return of_all
     parts = [scope.one(b) for b in wrong]
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
-    if counted and not all(_factor_of(causes) for causes in found):
-        return of_all
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     found = _shared(scope, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
@@ -69,11 +66,12 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     unexplained = not any(cause.explains for causes in found for cause in causes)
     stops = _stops(scope) if unexplained and not certified else None
     if stops is not None:
-        return (stops[0], *_beyond(stops[1]))
+        cause, beyond = stops
+        return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
-    between = [_between(everything)] if open_ and not cached else []
+    between = _between(everything) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
-    ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
+    ordered = (cached, *chain(*found), between, *chain(*seen))
     return tuple(cause for cause in ordered if cause is not None)
 
 
@@ -111,35 +109,31 @@ def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
 
 
 def _fitting(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
-    # Nan and inf fit nothing.
-    with np.errstate(all="ignore"):
-        exact = [*(pattern(s) for pattern in EXACT), *more]
-        if any(cause is not None and (cause.vague, cause.constants) == (False, 0) for cause in exact):
-            return _best(exact)
-        return _best([*exact, *(pattern(s) for pattern in FITTED)])
+    with np.errstate(all="ignore"):  # nan and inf fit nothing
+        causes = [c for c in (*(pattern(s) for pattern in EXACT), *more) if c is not None]
+        if not any(_left_open(c) == (False, 0) for c in causes):
+            causes += [c for c in (pattern(s) for pattern in FITTED) if c is not None]
+    least = min(map(_left_open, causes), default=None)
+    return tuple(c for c in causes if _left_open(c) == least)
 
 
-def _best(found: list[Cause | None]) -> tuple[Cause, ...]:
+def _left_open(c: Cause) -> tuple[bool, int]:
     """Values before ranges, then by the constants that were fitted."""
-    causes = [cause for cause in found if cause is not None]
-    least = min(((c.vague, c.constants) for c in causes), default=None)
-    return tuple(c for c in causes if (c.vague, c.constants) == least)
+    return c.vague, c.constants
 
 
-def _described(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
+def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
-    return _opposite(s) or _common_place(s, regions)
-
-
-def _common_place(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
+    opposite = _opposite(s)
+    if opposite is not None:
+        return (opposite,)
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
-    parts = together(s, boxes) if boxes else None
-    place = parts or common_place(s)
-    return None if place is None else Cause(Kind.REGION, place)
+    place = (together(s, boxes) if boxes else None) or common_place(s)
+    return () if place is None else (Cause(Kind.REGION, place),)
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:
-    """Whether f jumps beside x by as much as explains small disagreements, as it does where a solver stops.
+    """A jump of f beside x that explains small disagreements, as there is where a solver stops; and what is left then.
 
     What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
     All wrong entries but one have to be off by little; and the same with that one alone.
@@ -158,14 +152,6 @@ def _stops(s: Scope) -> tuple[Cause, Scope] | None:
         return None
     cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)
     return cause, replace(s, wrong=s.wrong & ~little, bar=np.maximum(s.bar, most))
-
-
-def _beyond(s: Scope) -> tuple[Cause, ...]:
-    """What explains the entries that are off by more than the jumps of f."""
-    if not s.wrong.any():
-        return ()
-    seen = _described(s, ())
-    return _explanations(s) or (() if seen is None else (seen,))
 
 
 def _opposite(s: Scope) -> Cause | None:

@@ -12,9 +12,9 @@ from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, in_box, whole_box, working_shape
-from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
+from gradcheck.results.table import rows
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,88 +30,72 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
 
     Entries without a finite analytic and numerical value tell nothing about a mistake.
     """
-    judged = evidence.entries
-    blocks, wrong = subject.parameters.blocks, judged.wrong
-    parts, absent, unclaimed = [_judged(judged)], {}, set[str]()
-    usable = parts[0]["at"]
+    judged, found, blocks = evidence.entries, evidence.entries.estimate, subject.parameters.blocks
+    told = rows(judged, np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))
+    usable, wrong = told.coordinates, judged.wrong
     throughout = {r.block for r in evidence.regions if r.throughout}
-    mistaken = [b.name for b in blocks if b.holds(wrong).any() or b in throughout]
+    mistaken = [b for b in blocks if b.holds(wrong).any() or b in throughout]
+    parts, absent, unclaimed = [usable], {}, set[str]()
     for b in blocks:
         mine = usable[b.holds(usable)]
         if mine.size == b.size:
             continue
-        certificates = [a.certificate for a in evidence.arrays if a.block == b and a.certificate is not None]
-        bound = certificates[0].relative_to_rms if certificates else None
-        regions = [r for r in evidence.regions if r.block == b]
-        told = bound is not None or any(r.borne_out is not None and r.box.size == b.size for r in regions)
-        most = AT_HAND // len(mistaken) if b.name in mistaken else 0
+        bound, regions = _bound(evidence, b), [r for r in evidence.regions if r.block == b]
+        most = AT_HAND // len(mistaken) if b in mistaken else 0
         finite = np.isfinite(subject.analytic[b.slice])
         rest = b.start + np.flatnonzero(finite)
         if b.size - mine.size > most:
-            absent[b.name] = told and bool(finite.all())
+            whole = any(r.borne_out is not None and r.box.size == b.size for r in regions)
+            absent[b.name] = (bound is not None or whole) and bool(finite.all())
             rest = _sample(b, wrong[b.holds(wrong)], [r.box for r in regions], most, subject)
         if bound is not None and not finite.all() and all(r.box.size < b.size for r in regions):
             unclaimed.add(b.name)
-        rest = np.setdiff1d(rest, mine, assume_unique=True)
-        parts.append(_unjudged(subject, b, rest, bound, regions, judged.coordinates))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    columns["ratio_bar"] = _ratio_bar(evidence, columns["at"])
-    order = np.argsort(columns["at"], kind="stable")
+        parts.append(np.setdiff1d(rest, mine, assume_unique=True))
+    known = _known(subject, evidence, told, np.sort(np.concatenate(parts)))
     undecided = judged.coordinates[judged.judgement.inconclusive]
-    ordered = {name: column[order] for name, column in columns.items()}
-    return Scope(
-        subject, blocks, undecided=undecided, absent=absent, unclaimed=frozenset(unclaimed), **ordered
+    return Scope(subject, blocks, undecided=undecided, absent=absent, unclaimed=frozenset(unclaimed), **known)
+
+
+def _bound(evidence: Evidence, b: Block) -> float | None:
+    """What a certificate bounds the error of an array by, relative to the root mean square; None without one."""
+    return next(
+        (a.certificate.relative_to_rms for a in evidence.arrays if a.block == b and a.certificate), None
     )
 
 
-def _ratio_bar(evidence: Evidence, at: Index) -> Flat:
-    """(k,) what the ratio of each entry is known to where directions tell it as one factor of a part; else infinite."""
-    found = np.full(at.size, np.inf)
-    for region in evidence.regions:
-        if region.borne_out is not None:
-            mine = np.flatnonzero(region.block.holds(at))
-            mine = mine[in_box(region.block, region.box, at[mine])]
-            found[mine] = region.factor_bar
-    return found
+def _known(subject: Subject, evidence: Evidence, told: Entries, at: Index) -> Columns:
+    """What is known of some entries; told : those of them that were judged, and tell something.
 
-
-def _judged(judged: Entries) -> Columns:
-    """What was measured."""
-    found = judged.estimate
-    rows = np.flatnonzero(np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))
-    yes = np.ones(rows.size, bool)
-    return {
-        "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
-        "bar": 3.0 * found.error[rows], "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes,
-        "curvature": found.curvature[rows], "moves": found.chord[rows] > MOVES * found.noise[rows],
-    }  # fmt: skip
-
-
-def _unjudged(
-    subject: Subject, b: Block, at: Index, bound: float | None, regions: list[Region], judged: Index
-) -> Columns:
-    """Entries that nobody judged: right within what a certificate bounds their error by, outside of open regions.
-
-    And those that are off by a factor, which directions bear out. bound : of the certificate, relative to the root mean
-    square; None without one.
+    Others are right within what a certificate bounds their error by, outside of open regions; and those are off by a
+    factor of which directions bear that out.
     """
-    analytic, no = subject.analytic[at], np.zeros(at.size, bool)
-    nothing = np.full(at.size, np.nan)
-    known, numerical, bar, wrong = no, nothing, nothing, no
-    if bound is not None:
-        known, numerical = ~np.isin(at, judged), analytic
-        bar = bound * _rms(subject, b, at)
+    found = told.estimate
+    analytic = subject.analytic[at]
+    numerical, bar, curvature = (np.full(at.size, np.nan, found.value.dtype) for _ in range(3))
+    wrong, tested, known, moves = (np.zeros(at.size, bool) for _ in range(4))
+    ratio_bar = np.full(at.size, np.inf)
+    for b in subject.parameters.blocks:
+        bound = _bound(evidence, b)
+        if bound is not None:
+            mine = np.flatnonzero(b.holds(at) & ~np.isin(at, evidence.entries.coordinates))
+            known[mine], numerical[mine], bar[mine] = True, analytic[mine], bound * _rms(subject, b, at[mine])
     # What is borne out of a part says nothing where another is open.
-    for region in sorted(regions, key=lambda r: r.borne_out is None):
-        off, factor = in_box(b, region.box, at), region.borne_out
-        known = known & ~off if factor is None else known | off
-        if factor is not None:
-            numerical, bar = np.where(off, analytic / factor, numerical), np.where(off, region.bar, bar)
-            wrong = wrong | (off & (analytic != 0))
-    numerical, bar, wrong = np.where(known, numerical, np.nan), np.where(known, bar, np.nan), wrong & known
+    for region in sorted(evidence.regions, key=lambda r: r.borne_out is None):
+        off = np.flatnonzero(region.block.holds(at))
+        off = off[in_box(region.block, region.box, at[off])]
+        factor = region.borne_out
+        if factor is None:
+            known[off], wrong[off], numerical[off], bar[off] = False, False, np.nan, np.nan
+        else:
+            known[off], wrong[off], numerical[off] = True, analytic[off] != 0, analytic[off] / factor
+            bar[off], ratio_bar[off] = region.bar, region.factor_bar
+    mine = np.searchsorted(at, told.coordinates)
+    known[mine] = tested[mine] = True
+    numerical[mine], bar[mine], curvature[mine] = found.value, 3.0 * found.error, found.curvature
+    wrong[mine], moves[mine] = told.judgement.wrong, found.chord > MOVES * found.noise
     return {
-        "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": no,
-        "known": known, "curvature": nothing, "moves": no,
+        "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": tested,
+        "known": known, "curvature": curvature, "moves": moves, "ratio_bar": ratio_bar,
     }  # fmt: skip
 
 

@@ -31,18 +31,13 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
     names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
     if not wrong or (names is not None and names.size > MOST_ENTRIES):
         return ()
-    setting = None if evidence.interrupted else problem
-    analytic, f_x = (
-        (one_row(problem.matrix), problem.f_x[0])
-        if names is None
-        else (_known(problem.matrix, evidence.entries), problem.f_x)
-    )
+    analytic = one_row(problem.matrix) if names is None else _known(problem.matrix, evidence.entries)
     subject = Subject(
-        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, setting=setting
-    )
-    if again is None or again.at is None or evidence.interrupted:
-        return diagnose(subject, evidence)
-    return diagnose(subject, evidence, again.elsewhere)
+        problem.named, analytic, problem.x, problem.f_x[0] if names is None else problem.f_x, problem.tolerance,
+        matrix=names is not None, setting=None if evidence.interrupted else problem,
+    )  # fmt: skip
+    grad = None if again is None or again.at is None or evidence.interrupted else again.elsewhere
+    return diagnose(subject, evidence, grad)
 
 
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.regions import block_place, everywhere, wrong_place
+from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.cause import Cause, Extent, Kind
 
@@ -152,9 +151,8 @@ def _block_transposed(s: Scope, array: Array) -> Orders:
     b = s.blocks[0]
     if len(b.shape) != 2:
         return
-    index = np.unravel_index((s.at[s.wrong] - b.start) // array.shape[-1], b.shape)
-    box = Box(tuple((int(i.min()), int(i.max()) + 1) for i in index))
-    (top, bottom), (left, right) = box.ranges
+    box = box_around(b, s.at[s.wrong])
+    (top, bottom), (left, right) = box.ranges[:2]
     if bottom - top == right - left > 2:
         moved = array.copy()
         moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)
@@ -223,9 +221,8 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
         return None if more is None else _lines(more, array, axis, further=False)
     if not s.mends(explained, choices=len(moves) * math.log10(n)):
         return None
-    noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
     named = tuple((str(i), str(k)) for i, k in moves.items())
-    return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun, moves=named), explained)
+    return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun_of(b, axis), moves=named), explained)
 
 
 def _source(s: Scope, lines: Array, mine: Index, rest: Index) -> int | None:

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Index
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, place_of_zeros, rare, wrong_place
+from gradcheck.diagnosis.regions import (
+    ACCIDENT,
+    everywhere,
+    holds,
+    index_of,
+    noun_of,
+    place_of_zeros,
+    rare,
+    wrong_place,
+)  # fmt: skip
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -223,10 +232,7 @@ def clipped(s: Scope) -> Cause | None:
 def _clipped(s: Scope) -> bool:
     g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], float(np.max(np.abs(s.analytic)))
     most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
-    # What is one number in all of them is a factor of it, or a constant beside it, as well.
-    size = np.abs(r)
-    several = size.size > 0 and float(size.max() - size.min()) > 2.0 * float(s.bar[s.wrong].max()) + SAME * c
-    return bool(most and several and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
+    return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
 def signs(s: Scope) -> Cause | None:
@@ -260,12 +266,6 @@ def float32(s: Scope) -> Cause | None:
     if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
         return None
     return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale)
-
-
-def _one_each(line: Index, times: Array) -> bool:
-    """Whether all entries of each line have one number, and several lines more than one entry."""
-    lines, (_, which) = np.unique(line).size, np.unique(times, return_inverse=True)
-    return line.size >= lines + MARGIN and np.unique(line * (which.max() + 1) + which).size == lines
 
 
 def assigned(s: Scope) -> Cause | None:
@@ -309,15 +309,16 @@ def _multiple(s: Scope) -> Cause | None:
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
     if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
         return None
+    arrays = np.searchsorted([b.stop for b in s.blocks], s.at[s.wrong], side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):
         if not np.isfinite(ratio).all():
             continue
         times = np.rint(ratio)
         # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
-        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
+        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES:
             continue
-        # One number for each index is a factor of that.
-        if any(_one_each(line[s.wrong], times) for _, line in _indices(s)):
+        # One number for each array is a factor of that.
+        if all(np.ptp(times[arrays == k]) == 0 for k in np.unique(arrays)):
             return None
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
@@ -370,6 +371,6 @@ def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
     b = s.blocks[0]
     if len(s.blocks) > 1 or b.is_complex or not b.shape:
         return
-    for axis, line in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+    for axis, line in enumerate(index_of(b, s.at)):
         if b.size > MARGIN * b.shape[axis]:
-            yield (("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"), line
+            yield noun_of(b, axis), line

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.patterns import factor
-from gradcheck.diagnosis.regions import everywhere
+from gradcheck.diagnosis.regions import everywhere, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -23,13 +23,11 @@ Axes = tuple[int, ...]
 
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
-# What is taken off each line, the simplest first, and what it is called on either side.
-KINDS: dict[str, tuple[Kind, ...]] = {
-    "x": (Kind.NOT_PROJECTED, Kind.PROJECTED),
-    "1": (Kind.NOT_CENTRED, Kind.CENTRED),
-    "x - 1": (Kind.NOT_SCALED,),
-    "1, x": (Kind.NOT_NORMALISED,),
-}
+# What is taken off each line of one side, the simplest first, and whether that is analytic.
+KINDS = (
+    ("x", Kind.NOT_PROJECTED, False), ("x", Kind.PROJECTED, True), ("1", Kind.NOT_CENTRED, False),
+    ("1", Kind.CENTRED, True), ("x - 1", Kind.NOT_SCALED, False), ("1, x", Kind.NOT_NORMALISED, False),
+)  # fmt: skip
 # The order of a mean where x is one number along each line: a norm or a softmax of that takes off the same.
 ALIKE = "alike"
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
@@ -116,35 +114,25 @@ def _differs(s: Scope, axis: Axes) -> bool:
 def _line_of(s: Scope, axis: Axes) -> Index:
     """(m,) which of the lines along some axes of its array each entry lies on."""
     b, line = s.blocks[0], np.zeros_like(s.at)
-    for k, along in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+    for k, along in enumerate(index_of(b, s.at)):
         line = line if k in axis else line * b.shape[k] + along
     return line
 
 
 def projected(s: Scope) -> Cause | None:
     """A norm or a mean of x that was not differentiated, or a part taken off: of an array, its rows or columns."""
-    if not _whole(s):
+    # What a few entries show to be one factor needs no look at f: less a mean of one entry a line is n/(n - 1) of it.
+    if not _whole(s) or (not s.complete and factor(s) is not None):
         return None
-    for basis, kinds in KINDS.items():
-        for words, lines in _lines(s):
-            alike = _alike_along(s, lines)
-            if lines.shape[1] < 1 + MARGIN or (alike and "x" in basis):
-                continue
-            for kind, added in itertools.product(kinds, ADDED):
-                given_back = kind is not kinds[0]
-                if added and (given_back or "x" not in basis):
-                    continue
-                # What a few entries show to be one factor needs no look at f.
-                if given_back and not s.complete and factor(s) is not None:
-                    continue
-                explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
-                if explained is not None and s.mends(explained, choices=2.0):
-                    confirmed = s.confirmed(explained)
-                    # Less a mean of one entry a line is n/(n - 1) of it: where nobody looks beside these, a factor.
-                    if confirmed is None and not s.complete and factor(s) is not None:
-                        continue
-                    place = everywhere(s, confirmed)
-                    return Cause(kind, place, origin=words, order=ALIKE if alike else "")
+    for (basis, kind, given_back), (words, lines) in itertools.product(KINDS, _lines(s)):
+        alike, by_x = _alike_along(s, lines), "x" in basis
+        if lines.shape[1] < 1 + MARGIN or (alike and by_x):
+            continue
+        for added in ADDED if by_x and not given_back else ADDED[:1]:
+            explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
+            if explained is not None and s.mends(explained, choices=2.0):
+                place = everywhere(s, s.confirmed(explained))
+                return Cause(kind, place, origin=words, order=ALIKE if alike else "")
     return None
 
 

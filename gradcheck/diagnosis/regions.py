@@ -10,11 +10,11 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, hull, in_box, whole_box
+from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
 from gradcheck.results.cause import Extent, Place
-from gradcheck.results.verdict import accepted
+from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
@@ -44,19 +44,17 @@ def holds(
     right = s.known & ~s.wrong & (not whole)
     mended = np.where(right, s.analytic, explained)
     confirmed = s.confirmed(mended)
-    settled, alone = bool(confirmed) and s.whole, None
-    if confirmed is False:
+    nothing_else = confirmed is False
+    if nothing_else:
         # What nobody judged may be right as well, all of it or what lies outside of a block.
         mended = np.where(s.wrong, explained, s.analytic)
-        alone = None if whole else s.confirmed(mended)
-        if not alone:
-            return _bounded(s, explained)
-        confirmed, settled = None, s.whole
-    place = everywhere(s, confirmed) if whole else wrong_place(s, confirmed, fits)
-    if settled:
+        if whole or not s.confirmed(mended):
+            return _bounded(s, explained, fits)
+    place = everywhere(s, bool(confirmed)) if whole else wrong_place(s, bool(confirmed), fits)
+    if s.whole and confirmed is not None:
         place = replace(place, settled=True, changed=_changed(s, mended))
-    if alone and place.extent is Extent.JUDGED:
-        place = replace(place, extent=Extent.WRONG)  # nothing else is wrong
+    if nothing_else and place.extent is Extent.JUDGED:
+        place = replace(place, extent=Extent.WRONG)
     return place if anywhere or place.tells or whole else None
 
 
@@ -77,7 +75,7 @@ def everywhere(s: Scope, confirmed: bool | None = False) -> Place:
     return replace(line or Place(s.names, int(those.sum()), extent), extent=extent)
 
 
-def wrong_place(s: Scope, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
+def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None) -> Place:
     """The wrong entries: the only one by name, the block that they fill, or how many.
 
     confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
@@ -105,9 +103,7 @@ def rare(s: Scope, place: Place) -> tuple[float, float] | None:
     wide = [(stop - start) > 1 for start, stop in place.box]
     if place.extent is not Extent.BOX or len(s.blocks) > 1 or sum(wide) < min(2, len(wide)):
         return None
-    parts = 2 if s.blocks[0].is_complex else 1
-    index = np.unravel_index((s.at - s.blocks[0].start) // parts, place.shape)
-    inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, place.box, strict=True)], axis=0)
+    inside = in_box(s.blocks[0], _of_whole_entries(s.blocks[0], place.box), s.at)
     wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
     return (float(wrong), float(known)) if 2 * wrong < known else None
 
@@ -119,7 +115,7 @@ def _entry(s: Scope, at: int, alone: bool) -> Place:
 
 def _changed(s: Scope, mended: Flat) -> int:
     """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
-    allowed = accepted(s.analytic, mended, np.zeros(()), s.subject.tolerance)
+    allowed = accepted(larger(s.analytic, mended), s.subject.tolerance)
     return int((np.abs(mended - s.analytic) > allowed).sum())
 
 
@@ -131,61 +127,53 @@ def _against(s: Scope, fits: Mask | None) -> Mask:
     return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
 
 
-def _bounded(s: Scope, explained: Flat) -> Place | None:
-    """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
-    b = s.blocks[0]
-    if len(s.blocks) > 1 or not b.shape or not s.whole or not np.isfinite(explained).all():
+def _bounded(s: Scope, explained: Flat, fits: Mask) -> Place | None:
+    """The one block, as far as nobody judged its edges, that is off by as much as f is along two directions; else None.
+
+    None too where so many blocks could be that one may by accident.
+    """
+    b, edges = s.blocks[0], list[Index]()
+    if len(s.blocks) > 1 or not b.shape or b.is_complex or not s.whole or not np.isfinite(explained).all():
         return None
-    terms, sums, off = np.empty((2, s.at.size)), np.empty(2), np.empty(2)
+    for along in index_of(b, s.at):
+        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
+        edges += [np.arange(outer.min(), inner.min() + 1), np.arange(inner.max(), outer.max() + 1) + 1]
+    accidents, agree = float(math.prod(edge.size for edge in edges)), np.ones((), bool)
+    if accidents > BLOCKS:
+        return None
     for which in range(2):
         direction = s.subject.direction(s.blocks, s.at, which)
         if direction is None:
             return None
         # One number of all outputs: each is taken with a weight of its own.
         units = random_units(generator_of(17 + which), direction.value.size)
-        tangent = direction.along(units)[s.at]
+        tangent = (units[:, None] * direction.tangent).ravel()[s.at]
+        terms = (explained - s.analytic) * tangent
+        value = float(units @ direction.value) - float(s.analytic @ tangent)
         rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-        terms[which] = (explained - s.analytic) * tangent
-        sums[which] = float(units @ direction.value) - float(s.analytic @ tangent)
-        off[which] = float(np.abs(units) @ direction.bar) + rounding
-    box = _block_with(s, terms, sums, off)
-    if box is None:
+        off = float(np.abs(units) @ direction.bar) + rounding
+        agree = agree & (np.abs(_of_blocks(terms.reshape(b.shape), edges) - value) <= off)
+        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
+        accidents *= 2.0 * off / max(root_mean_square(terms), 1e-300)
+    found = np.argwhere(agree)
+    if accidents > ACCIDENT or len(found) != 1:
         return None
+    ends = [int(edge[k]) for edge, k in zip(edges, found[0], strict=True)]
+    box = Box(tuple(zip(ends[::2], ends[1::2], strict=True)))
     inside = in_box(b, box, s.at)
-    if (inside & _against(s, s.fits(explained))).any():
+    if (inside & _against(s, fits)).any():
         return None
     changed = _changed(s, np.where(inside, explained, s.analytic))
     return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
 
 
-def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Box | None:
-    """The one block whose entries have these sums, of all that hold what is wrong and else what nobody judged.
-
-    terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
-    None where several have them, or so many could that one may by accident.
-    """
-    block = s.blocks[0]
-    if block.is_complex:
-        return None
-    ranges = []
-    for along in np.unravel_index(s.at - block.start, block.shape):
-        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
-        starts = np.arange(outer.min(), inner.min() + 1)
-        stops = np.arange(inner.max(), outer.max() + 1) + 1
-        ranges.append((starts, stops))
-    tried = math.prod(starts.size * stops.size for starts, stops in ranges)
-    # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-    accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
-    if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
-        return None
-    agree: Mask | bool = True
-    for these, value, bar in zip(terms, sums, off, strict=True):
-        agree &= np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
-    found = np.argwhere(agree)
-    if len(found) != 1:
-        return None
-    place = found[0].reshape(-1, 2).tolist()
-    return Box(tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True)))
+def _of_blocks(terms: Flat, edges: Sequence[Index]) -> Flat:
+    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
+    for axis in range(0, len(edges), 2):
+        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
+        below, above = (sums.take(edge, axis) for edge in edges[axis : axis + 2])
+        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
+    return terms
 
 
 def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
@@ -193,23 +181,18 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
     block, wrong = s.blocks[0], int(s.wrong.sum())
     if len(s.blocks) > 1 or not block.shape:
         return None
-    against, parts = _against(s, fits), 2 if block.is_complex else 1
-    index = np.unravel_index((s.at - block.start) // parts, block.shape)
-    box = Box(tuple((int(i[s.wrong].min()), int(i[s.wrong].max()) + 1) for i in index))
-    whole = Box(tuple((0, n) for n in block.shape))
+    against, alone = _against(s, fits), _sample_alone(s)
     # Of a sample neither tells.
-    told = s.complete and not _sample_alone(s)
-    lines = _some_lines(s, against, index) if told else None
+    told = s.complete and not alone
+    lines = _some_lines(s, against) if told else None
+    whole, box = whole_box(block), box_around(block, s.at[s.wrong])
     # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
     slabs = [whole.along(axis, span) for axis, span in enumerate(box.ranges) if span[1] - span[0] == 1]
     for candidate in [*slabs, box]:
         if candidate == whole:
             continue
-        inside = np.all(
-            [(i >= a) & (i < b) for i, (a, b) in zip(index, candidate.ranges, strict=True)], axis=0
-        )
-        size = parts * candidate.size
-        full = _fills(s, against, inside, size)
+        inside, size = in_box(block, candidate, s.at), candidate.size
+        full = (alone or int(inside.sum()) == size) and _fills(s, against, inside)
         share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
         # Where not all is known the box is that of a sample: most of an array is none.
         narrow = s.complete or 2 * size <= block.size
@@ -218,41 +201,35 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             if lines is not None and (not full or _gaps(lines.lines)):
                 return lines
             return block_place(block, wrong, candidate)
-    return (_diagonal(s, against, index, filled) if told else None) or lines
+    return (_diagonal(s, against, filled) if told else None) or lines
 
 
-def _diagonal(s: Scope, against: Mask, index: tuple[Index, ...], filled: bool) -> Place | None:
+def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
     """On, above, below or off the diagonal of a square matrix."""
     shape, wrong = s.blocks[0].shape, int(s.wrong.sum())
     if len(shape) != 2 or not shape[0] == shape[1] > 2 or wrong < 3:
         return None
-    for extent, inside in _triangles(*index):
+    for extent, inside in _triangles(*index_of(s.blocks[0], s.at)):
         telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
-        if inside[s.wrong].all() and (telling or _fills(s, against, inside, int(inside.sum()))):
+        if inside[s.wrong].all() and (telling or _fills(s, against, inside)):
             return Place(s.names, wrong, extent, shape=shape)
     return None
 
 
-def _some_lines(s: Scope, against: Mask, index: tuple[Index, ...]) -> Place | None:
+def _some_lines(s: Scope, against: Mask) -> Place | None:
     """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
-    shape = s.blocks[0].shape
-    for axis, along in enumerate(index if len(shape) > 1 else ()):
+    block, shape = s.blocks[0], s.blocks[0].shape
+    for axis, along in enumerate(index_of(block, s.at) if len(shape) > 1 else ()):
         lines = np.unique(along[s.wrong])
-        inside = np.isin(along, lines)
-        thick = s.at.size // shape[axis]
-        some = 1 < lines.size <= shape[axis] // 2 and thick > 1
-        if some and _fills(s, against, inside, int(inside.sum())):
-            return _lines(s.blocks[0], int(s.wrong.sum()), axis, lines)
+        some = 1 < lines.size <= shape[axis] // 2 and s.at.size >= 2 * shape[axis]
+        if some and _fills(s, against, np.isin(along, lines)):
+            return _lines(block, int(s.wrong.sum()), axis, lines)
     return None
 
 
-def _fills(s: Scope, against: Mask, inside: Mask, size: int) -> bool:
-    """Whether all of a box is wrong or known, and no entry in it is right and known not to be zero.
-
-    Of an array of which only a sample is at hand, all of the sample.
-    """
-    size = int(inside.sum()) if _sample_alone(s) else size
-    return int((inside & (s.wrong | s.known)).sum()) == size and not (inside & against).any()
+def _fills(s: Scope, against: Mask, inside: Mask) -> bool:
+    """Whether all that is at hand of a part is wrong or known, and nothing in it is right and known not to be zero."""
+    return bool((s.wrong | s.known)[inside].all() and not against[inside].any())
 
 
 def _sample_alone(s: Scope) -> bool:
@@ -261,16 +238,6 @@ def _sample_alone(s: Scope) -> bool:
     What was judged alone was chosen for what it may show, and is no sample.
     """
     return s.sampled and not s.tested.all()
-
-
-def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
-    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
-    for k, (starts, stops) in enumerate(ranges):
-        axis = 2 * k
-        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
-        above, below = sums.take(stops, axis), sums.take(starts, axis)
-        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
-    return terms
 
 
 def place_of_zeros(s: Scope) -> Place | None:
@@ -345,10 +312,10 @@ def two_lines(s: Scope) -> dict[str, Index]:
     block = s.blocks[0]
     if len(block.shape) != 2 or block.is_complex:
         return {}
-    for axis, along in enumerate(np.unravel_index(s.at - block.start, block.shape)):
+    for axis, along in enumerate(index_of(block, s.at)):
         lines = np.unique(along[s.wrong])
         if lines.size == 2 and block.shape[1 - axis] > 1:
-            noun = ("row", "column")[axis]
+            noun = noun_of(block, axis)
             return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
     return {}
 
@@ -371,7 +338,26 @@ def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
 
 def block_place(block: Block, count: int, box: Box) -> Place:
     """A block of an array, of which so many entries are wrong."""
-    return Place((block.name,), count, Extent.BOX, box=box.ranges, shape=block.shape)
+    return Place((block.name,), count, Extent.BOX, box=box.ranges[: len(block.shape)], shape=block.shape)
+
+
+def index_of(block: Block, at: Index) -> tuple[Index, ...]:
+    """The indices along each axis of some entries of an array; both parts of a complex entry have those of it."""
+    return np.unravel_index(at - block.start, working_shape(block))[: len(block.shape)]
+
+
+def noun_of(block: Block, axis: int) -> str:
+    """What an index along an axis of an array is called."""
+    return ("row", "column")[axis] if len(block.shape) == 2 else f"index of axis {axis}"
+
+
+def box_around(block: Block, at: Index) -> Box:
+    """The smallest box that holds some entries of an array, of complex ones both parts."""
+    return _of_whole_entries(block, hull(block, at).ranges)
+
+
+def _of_whole_entries(block: Block, ranges: Sequence[tuple[int, int]]) -> Box:
+    return Box((*ranges[: len(block.shape)], *([(0, 2)] if block.is_complex else ())))
 
 
 def _gaps(lines: tuple[int, ...]) -> bool:

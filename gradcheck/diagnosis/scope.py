@@ -88,9 +88,8 @@ class Subject:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
             units = random_units(generator_of(7 + which), self.x.size)
-            self._directions[blocks, which] = slope_along(
-                setting, np.where(moved, units * setting.scales, 0.0)
-            )
+            tangent = np.where(moved, units * setting.scales, 0.0)
+            self._directions[blocks, which] = slope_along(setting, tangent)
         return self._directions.get((blocks, which))
 
 
@@ -214,6 +213,7 @@ class Scope:
         if self.complete or not np.isfinite(explained).all():
             return None
         subject, n = self.subject, self.subject.x.size
+        columns: Index | slice = ALL
         if subject.matrix:
             # The rows of which every entry is at hand.
             rows = np.flatnonzero(np.bincount(self.at // n, minlength=self.size // n) == n)
@@ -221,14 +221,11 @@ class Scope:
                 return None
             mended = explained[np.isin(self.at // n, rows)].reshape(-1, n)
         elif self.sampled or self.whole:
-            rows, mended = np.zeros(1, np.intp), explained[None]
+            rows, columns, mended = np.zeros(1, np.intp), self.at, explained[None]
         else:
             return None
         direction = subject.direction(self.blocks, self.at)
-        if direction is None:
-            return None
-        of = direction if subject.matrix else direction.part(self.at)
-        return of.agrees(mended, rows, subject.tolerance.rtol)
+        return None if direction is None else direction.agrees(mended, rows, columns, subject.tolerance.rtol)
 
     @property
     def sampled(self) -> bool:

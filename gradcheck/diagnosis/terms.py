@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
@@ -51,8 +51,6 @@ TERMS: dict[Kind, Callable[[Flat], Flat]] = {
     Kind.L1: np.sign,
     Kind.OFFSET: np.ones_like,
 }
-# So many of the wrong entries are asked first, and with this more than their slack: what they refuse is refused.
-TELLING, ROOM = 4, 1.1
 # Steps of difference quotients as people choose them.
 STEPS: dict[str, Callable[[Flat], Flat]] = {
     "": np.ones_like,
@@ -160,31 +158,12 @@ def parametrisation(s: Scope, fitted: bool) -> Cause | None:
     """
     if s.telling.sum() < 1 + MARGIN + fitted:
         return None
-    wrong = np.flatnonzero(s.wrong)
-    # A few entries, those that are known best, refuse most: the others are not asked then.
-    clear = np.abs(s.numerical[wrong]) / s.slack(s.numerical[wrong], wrong)
-    few = wrong[np.argsort(-clear, kind="stable")[:TELLING]]
     for name, base in s.subject.bases(s.at):
         for words, chain in CHAIN.items():
-            if not _may_be(s, few, chain(np.asarray(base[few], float)), fitted):
-                continue
             cause = _chain(s, np.asarray(chain(np.asarray(base, float))), fitted)
             if cause is not None:
                 return replace(cause, origin=words.format(name))
     return None
-
-
-def _may_be(s: Scope, few: Index, t: Flat, fitted: bool) -> bool:
-    """Whether analytic = t numerical at a few entries; fitted : up to a factor, which one of them tells."""
-    r, g = s.numerical[few], s.analytic[few]
-    spread = np.zeros(few.size)
-    if fitted:
-        first = int(np.argmax(t != 0))
-        t = t * (g[first] / (t[first] * r[first]))
-        spread = ROOM * np.abs(r) * s.slack(r, few)[first] / np.abs(r[first])
-    explained = g / t
-    off = np.abs(explained - r)
-    return bool(((off <= ROOM * s.slack(explained, few) + spread) | (t == 0)).all())
 
 
 def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:

@@ -13,11 +13,10 @@ from gradcheck.function.lines import Axes, Columns, Family, Lines, Rays
 from gradcheck.numerics.differences import Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.numerics.tangents import gradient_scale, root_mean_square
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
-from gradcheck.results.verdict import gradient_scale
 
 # So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be
 # stepped by some of it. Then so many stencils are taken within its size.

@@ -26,7 +26,7 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
-from gradcheck.results.verdict import accepted
+from gradcheck.results.verdict import accepted, larger
 
 # Entries at which real differences must agree before the complex step is trusted for others.
 COMPARED = 8
@@ -219,7 +219,7 @@ def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> ND
     analytic, scale = evidence.analytic[at], evidence.judgement.scale[at]
     entries = evidence.coordinates[at]
     zero = setting.x[setting.places(entries)[1]] == 0
-    tau = accepted(analytic, values, scale, setting.tolerance, zero)
+    tau = accepted(larger(analytic, values), setting.tolerance, scale, zero)
     return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 

@@ -23,22 +23,13 @@ from gradcheck.numerics.noise import POSITIONS, first_spacing, scatter
 from gradcheck.numerics.problem import NOTHING, ROUNDINGS
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import root_mean_square, sizes_by
+from gradcheck.numerics.tangents import gradient_scale, root_mean_square, sizes_by, steepness_nearby
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
-from gradcheck.results.verdict import (
-    LEFT,
-    Judgement,
-    accepted,
-    blur_of,
-    gradient_scale,
-    judge,
-    steepness_nearby,
-    visible,
-)
+from gradcheck.results.verdict import LEFT, Judgement, accepted, blur_of, judge, larger, visible
 
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
@@ -131,7 +122,7 @@ def verify(
     judgement, tolerance = evidence.judgement, setting.tolerance
     g, bar = evidence.analytic[at], 3.0 * error
     scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
-    tau, apart = accepted(g, value, scale, tolerance, zero), np.abs(g - value)
+    tau, apart = accepted(larger(g, value), tolerance, scale, zero), np.abs(g - value)
     allowed = bar + tau
     right = visible(apart, bar, tau, scale, tolerance) & (apart <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])

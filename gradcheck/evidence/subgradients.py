@@ -70,7 +70,7 @@ def _outside(setting: Setting, evidence: Entries, rows: Index, generator: np.ran
     slopes = _slopes(setting, tangents, int(outputs[0]))
     low, high = np.fmin(slopes.left, slopes.right), np.fmax(slopes.left, slopes.right)
     # What the sum of the entries is off by where each is off by what is accepted of it.
-    tau = accepted(size, size, np.zeros(size.size), setting.tolerance)
+    tau = accepted(size, setting.tolerance)
     slack = 3.0 * slopes.sided + tau
     known = np.isfinite(slopes.error) & np.asarray(
         (slopes.limit == Limit.KINK) | (slopes.limit == Limit.NONE)

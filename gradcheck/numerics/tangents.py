@@ -11,8 +11,9 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import Matrix, Sparse
+from gradcheck.results.estimate import Estimate
 
 # A sum of squares between this and its inverse lost none to underflow that counts, and no overflow.
 SAFE = 1e-220
@@ -85,18 +86,52 @@ def root_mean_square(values: Flat) -> float:
     return largest * float(np.sqrt(np.mean((values / largest) ** 2)))
 
 
-def sizes_by(group: Index, values: Flat) -> Flat:
-    """The root mean square (k,) of the group that each of k finite numbers belongs to."""
+def sizes_by(group: Index, values: Flat, known: Mask | None = None) -> Flat:
+    """The root mean square (k,) of the group that each of k finite numbers belongs to; known : those that count."""
     if values.size == 0:
         return np.zeros(0)
     if np.count_nonzero(group == group[0]) == group.size:
-        return np.full(values.size, root_mean_square(values), values.dtype)
+        size = root_mean_square(values)
+        if known is not None:
+            size *= math.sqrt(values.size / (np.count_nonzero(known) or 1))
+        return np.full(values.size, size, values.dtype)
     _, which = np.unique(group, return_inverse=True)
     largest = np.zeros(int(which.max()) + 1, values.dtype)
     np.maximum.at(largest, which, np.abs(values))
     relative = (values / np.where(largest > 0, largest, 1.0)[which]).astype(np.float64)
-    mean = np.bincount(which, np.square(relative)) / np.bincount(which)
+    mean = np.bincount(which, np.square(relative)) / np.maximum(np.bincount(which, known), 1)
     return np.asarray((largest * np.sqrt(mean))[which])
+
+
+def gradient_scale(estimate: Estimate, group: Index) -> Flat:
+    """The size of the gradient that each derivative belongs to (m,), from the numerical side alone.
+
+    group : (m,) which: of each output, the part of one array of x.
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
+    f is within reach of the stencils, which noise alone cannot make large against its own bar.
+    """
+    size, known = np.abs(estimate.value), np.isfinite(estimate.error)
+    size = np.where(known & (size > 3.0 * estimate.error), size, 0.0)
+    scale = sizes_by(group, size, known)
+    flat = scale == 0
+    return np.where(flat, steepness_nearby(estimate, group), scale) if flat.any() else scale
+
+
+def steepness_nearby(estimate: Estimate, group: Index) -> Flat:
+    """How steep f is within reach of the stencils (m,): for each entry its own steepest line from x to a point.
+
+    Or the median of these lines of its gradient where that is larger. Not the steepest of all: one entry that moves f
+    far from x does not say what is small in the others.
+    """
+    known, chord = np.isfinite(estimate.error), np.asarray(estimate.chord)
+    _, which = np.unique(group, return_inverse=True)
+    typical = np.zeros(int(which.max()) + 1, chord.dtype)
+    order = np.lexsort((chord, which))
+    order = order[known[order]]
+    starts = np.flatnonzero(np.diff(which[order], prepend=-1))
+    members = np.diff(np.append(starts, order.size))
+    typical[which[order[starts]]] = chord[order[starts + (members - 1) // 2]]
+    return np.asarray(np.where(known, np.fmax(chord, typical[which]), typical[which]))
 
 
 def mean_root(values: list[Flat]) -> Flat:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Index, Mask, Values
 from gradcheck.parameters.leaves import eps_of
@@ -26,10 +25,6 @@ DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
 TINY = float(np.finfo(np.float64).tiny)
 # The unit roundoff of bfloat16 and of float16 is this or more.
 HALF = float(np.finfo(np.float16).eps)
-
-# Slopes that a dtype takes for 0: below its smallest normal number one loses digits, and where e^-x is so small e^x is
-# infinite, and 1 / (1 + e^x) is 0.
-FLOOR = {name: float(np.finfo(name).tiny) for name in DEFAULT_RTOL}
 
 # Slopes that cancel in f leave so many roundings of the array's gradient. Without them a Jacobian with the row of
 # 3 x + (0.1 + 0.2) y - 0.3 y is undecided at 0, where the rounding shows as a slope of 6e-17.
@@ -100,7 +95,9 @@ def _for_dtype(dtype: str, rtol: float | None, atol: float, resolution: float | 
         atol,
         DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
         eps_of(dtype),
-        FLOOR[dtype],
+        # Below its smallest normal number a dtype loses digits, and where e^-x is so small e^x is infinite, and
+        # 1 / (1 + e^x) is 0.
+        float(np.finfo(dtype).tiny),
         (rtol, atol, resolution),
     )
 
@@ -132,67 +129,25 @@ class Judgement:
         return np.asarray(seen)
 
 
-def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
-    """The size of the gradient that each derivative belongs to (m,), from the numerical side alone.
-
-    group : (m,) which: of each output, the part of one array of x.
-    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
-    f is within reach of the stencils, which noise alone cannot make large against its own bar: for each entry its own
-    steepest line from x to a point, or the median of these lines where that is larger. Not the steepest of all: one
-    entry that moves f far from x does not say what is small in the others.
-    """
-    value, error = np.asarray(estimate.value), np.asarray(estimate.error)
-    if value.size == 0:
-        return np.zeros(0)
-    known = np.isfinite(error)
-    size = np.abs(value)
-    size = np.where(known & (size > 3.0 * error), size, 0.0)
-    # The largest is taken out first, so that no square overflows.
-    if np.count_nonzero(group == group[0]) == group.size:
-        count, which = 1, np.zeros(value.size, np.intp)
-        largest = size.max(keepdims=True)
-        if largest[0] > 0:
-            part = size / largest
-            mean = np.vdot(part, part) / np.count_nonzero(known)
-            return np.full(size.shape, largest[0] * math.sqrt(mean), size.dtype)
-    else:
-        _, which = np.unique(group, return_inverse=True)
-        count = int(which.max()) + 1
-        largest = np.zeros(count, size.dtype)
-        np.maximum.at(largest, which, size)
-    relative = size / np.where(largest > 0, largest, 1.0)[which]
-    total = np.bincount(which, np.square(relative).astype(np.float64), count)
-    number = np.bincount(which, known, count)
-    scale = (largest * np.sqrt(total / np.maximum(number, 1.0)))[which]
-    # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
-    flat = (largest == 0) & (number > 0)
-    return (
-        np.where(flat[which], steepness_nearby(estimate, group), scale) if flat.any() else np.asarray(scale)
-    )
-
-
-def steepness_nearby(estimate: Estimate, group: NDArray[np.intp]) -> Values:
-    """How steep f is within reach of the stencils (m,), as of `gradient_scale`."""
-    known, chord = np.isfinite(estimate.error), np.asarray(estimate.chord)
-    _, which = np.unique(group, return_inverse=True)
-    typical = np.zeros(int(which.max()) + 1, chord.dtype)
-    order = np.lexsort((chord, which))
-    order = order[known[order]]
-    starts = np.flatnonzero(np.diff(which[order], prepend=-1))
-    members = np.diff(np.append(starts, order.size))
-    typical[which[order[starts]]] = chord[order[starts + (members - 1) // 2]]
-    return np.asarray(np.where(known, np.fmax(chord, typical[which]), typical[which]))
+def larger(analytic: Values, value: Values) -> Values:
+    """max(|g|, |r|), to which `rtol` is relative; 0 where it is not finite."""
+    size = np.maximum(np.abs(analytic), np.abs(value))
+    return np.where(np.isfinite(size), size, 0.0)
 
 
 def accepted(
-    analytic: Values, value: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None = None
+    size: Values, tolerance: Tolerance, block_scale: Values | float = 0.0, zero: Mask | None = None
 ) -> Values:
-    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol + the floor of the dtype.
+    """What m derivatives may be off by beyond their bars: tau = rtol size + atol + the floor of the dtype.
 
-    zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
-    slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
+    size : as of `larger`. zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and
+    shows what is left of slopes that cancel but for the rounding of their coefficients: four roundings of the array,
+    whose size is `block_scale`, are added.
     """
-    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero)
+    tau = tolerance.rtol * size + (tolerance.atol + tolerance.floor)
+    if zero is not None and zero.any():
+        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
+    return np.asarray(tau)
 
 
 def visible(apart: Values, bar: Values, tau: Values, scale: Values, tolerance: Tolerance) -> Mask:
@@ -206,18 +161,6 @@ def visible(apart: Values, bar: Values, tau: Values, scale: Values, tolerance: T
     most = tolerance.resolution * scale + hidden
     seen: Mask = np.where(tau > most, 0.0, np.maximum(apart - hidden, 0.0)) + bar <= most
     return seen
-
-
-def _finite_size(analytic: Values, value: Values) -> Values:
-    size = np.maximum(np.abs(analytic), np.abs(value))
-    return np.where(np.isfinite(size), size, 0.0)
-
-
-def _accepted(size: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None) -> Values:
-    tau = tolerance.rtol * size + (tolerance.atol + tolerance.floor)
-    if zero is not None and zero.any():
-        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
-    return np.asarray(tau)
 
 
 def blur_of(curvature: Values, x: Values, output: Index, eps: float) -> Values:
@@ -254,8 +197,8 @@ def judge(
     rounds coordinates, see `blur_of`: no mistake, whatever f shows, and no more than `resolution` leaves.
     """
     r, error = estimate.value, estimate.error
-    size = _finite_size(analytic, r)
-    tau = _accepted(size, block_scale, tolerance, zero) + blur
+    size = larger(analytic, r)
+    tau = accepted(size, tolerance, block_scale, zero) + blur
     bar = 3.0 * error
     allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)

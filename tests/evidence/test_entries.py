@@ -26,10 +26,11 @@ from gradcheck.evidence.entries import (
     verify,
 )
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.tangents import gradient_scale
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale
+from gradcheck.results.verdict import Judgement, Tolerance
 
 EPS = 2.0**-52
 EVERY = np.arange(5)

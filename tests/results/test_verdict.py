@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement, Tolerance, blur_of, gradient_scale, judge
+from gradcheck.results.verdict import Judgement, Tolerance, blur_of, judge
 
 STRICT = Tolerance(rtol=1e-6, atol=0.0, resolution=1e-3)
 
@@ -297,39 +297,6 @@ def test_what_was_detectable_is_relative_to_the_scale():
     """Allowed 3e-3 beside a scale of 0.5 is 0.6 %; where the scale is 0 nothing would have been seen."""
     seen = judge(np.zeros(2), measured([0.0, 0.0], [1e-3, 0.0]), np.array([0.5, 0.0]), STRICT)
     assert seen.detectable.tolist() == [pytest.approx(6e-3), np.inf]
-
-
-def scale_of(value: Any, error: Any, *blocks: Any, chord: Any = np.nan) -> list[float]:
-    """The size of the gradient that each derivative is given."""
-    group = np.concatenate([np.full(len(block), k) for k, block in enumerate(blocks)])
-    return [float(s) for s in gradient_scale(measured(value, error, chord=chord), group)]
-
-
-def test_the_scale_of_an_array_is_its_root_mean_square():
-    """3 and 4 have sqrt(12.5); each array has its own."""
-    assert scale_of([3.0, -4.0, 7.0], 1e-3, [0, 1], [2]) == pytest.approx([12.5**0.5, 12.5**0.5, 7.0])
-
-
-def test_what_lies_within_its_bar_counts_as_zero_in_the_scale():
-    """3.5 bars are seen, 2.9 are noise: of the entries 3.5 and 2.9 the first alone has a size."""
-    assert scale_of([3.5, 2.9], 1.0, [0, 1]) == pytest.approx([3.5 / 2**0.5] * 2)
-    assert scale_of([3.5e-3, 2.9e-3], 1e-3, [0, 1]) == pytest.approx([3.5e-3 / 2**0.5] * 2)
-
-
-def test_where_nothing_is_seen_the_chords_are_the_scale_the_own_and_the_median():
-    """At a stationary point, derivatives of exactly zero among them; a chord without a bar does not count.
-
-    Of an even number the lower one in the middle: the steepest of all says nothing of the others.
-    """
-    assert scale_of([0.0, 0.1], [0.0, 1.0], [0, 1], chord=[0.5, 2.0]) == [0.5, 2.0]
-    assert scale_of([0.0] * 4, [0.1] * 4, range(4), chord=[3e7, 0.0, 25.0, 7.0]) == [3e7, 7.0, 25.0, 7.0]
-    assert scale_of([0.0, 0.0], [0.0, np.inf], [0, 1], chord=[0.5, 2.0]) == [0.5, 0.5]
-    assert scale_of([0.0, 0.0], [0.0, 1.0], [0], [1], chord=[0.5, 2.0]) == [0.5, 2.0]
-
-
-def test_an_array_that_was_not_measured_has_no_scale_and_the_next_one_has():
-    """An infinite bar says nothing about the size, of its own array or of another."""
-    assert scale_of([5.0, 2.0], [np.inf, 1e-3], [0], [1]) == [0.0, 2.0]
 
 
 @pytest.mark.slow
