@@ -54,9 +54,8 @@ class State(IntEnum):
     KINKED = auto()
     HIDDEN = auto()
     # What bends stands out of the noise; but a shorter step bends more, which is noise, or an f faster than the steps.
-    # The noise was measured: before more is believed the step leaps, and where one is left within all others takes it.
+    # The noise was measured: before more is believed the step leaps.
     LEAPING = auto()
-    LOST = auto()
     NOISY = auto()
     BENT = auto()
     # The fit contradicts the kept one.
@@ -66,7 +65,7 @@ class State(IntEnum):
 
 
 States = NDArray[np.int_]
-BENT = (State.LEAPING, State.LOST, State.BENT)
+BENT = (State.LEAPING, State.BENT)
 # What limits the bar, where that is not noise.
 LIMITS = {
     State.OFF: Limit.DOMAIN,
@@ -229,8 +228,7 @@ class Search:
         # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
         # f(x) may cancel to next to nothing: then f is as large as what it moves by.
         size = np.maximum(np.abs(self.f_x), fit.chord * self.step)
-        whole = (fit.truncation * self.step > DROWNED * size) & (self.f_x != 0)
-        precise = np.where(whole, 0.0, precise)
+        precise = np.where(fit.truncation * self.step > DROWNED * size, 0.0, precise)
         self._name_limits(fit, state, bar <= precise)
         if last:
             return np.zeros(bar.size, bool)
@@ -241,8 +239,7 @@ class Search:
         step = np.where(grows, np.minimum(step, self.largest), step)
         go = (factor != 1.0) & ~(bar <= precise) & (step >= self.smallest)
         go &= ~(grows & (self.step >= self.largest))
-        stuck = bent & ~(bar <= resolved) & (~go | (self.conflicts >= CONFLICTS))
-        inwards = (stuck | (state == State.LOST)) & np.isfinite(self.inner)
+        inwards = bent & ~(bar <= resolved) & (~go | (self.conflicts >= CONFLICTS)) & np.isfinite(self.inner)
         step = np.where(inwards, self.inner, step)
         self._forget(inwards)
         towering = (state == State.QUIET) & self._towering(fit, ~(bar <= resolved))
@@ -271,7 +268,6 @@ class Search:
             State.KINKED: kinked,
             State.HIDDEN: hidden & (self.level <= CLEAN * np.abs(self.f_x)),
             State.LEAPING: noisy & (self.shrunk < LEAPS),
-            State.LOST: noisy & np.isfinite(self.inner),
             State.NOISY: noisy,
             State.BENT: bent,
             State.CONTESTED: self.conflict > 0,
