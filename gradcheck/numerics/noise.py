@@ -76,7 +76,7 @@ REPEATS, LONGER, CROSSED, TREADS = 2, (10.0, 30.0, 100.0, 300.0), 5, 3
 def measure_noise(
     objective: Objective,
     line: Lines,
-    f_x: Any,
+    f_x: Values,
     spacing: float = FIRST_SPACING,
     *,
     back: bool = True,
@@ -86,7 +86,7 @@ def measure_noise(
     """Estimate the noise of every output along one line through x, from the differences of equally spaced values.
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
-    f_x : f(x), one number or (m,), of which the fields are. back : whether f may be called on the other side of x,
+    f_x : f(x), (m,). back : whether f may be called on the other side of x,
         where it is not finite on this.
     claimed() : (m,) outputs that would move between these points, by the derivative under test. most : the offset up to
         which there is room.
@@ -98,7 +98,7 @@ def measure_noise(
 
     def probe(at: float) -> Values:
         beside = objective.line(line, (POSITIONS * at).astype(dtype))
-        return np.concatenate([np.atleast_1d(f_x)[None, :], beside])
+        return np.concatenate([f_x[None, :], beside])
 
     def far() -> Values:
         # Where bounds leave one side only: as far as the widest probe, on that side.
@@ -106,7 +106,7 @@ def measure_noise(
         return objective.line(line, np.array(at).astype(dtype))
 
     def ahead(at: float) -> Values:
-        return np.atleast_1d(objective.line(line, np.array([at]).astype(dtype))[0])
+        return np.asarray(objective.line(line, np.array([at]).astype(dtype))[0])
 
     held = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
     x_rounds = held > eps_of(np.float64)
@@ -114,13 +114,7 @@ def measure_noise(
     found = estimate_noise(
         probe, spacing, back=back, far=far, ahead=ahead, x_rounds=x_rounds, claimed=claimed, longest=longest
     )
-    if np.ndim(f_x):
-        return with_lucky_outputs(with_still_outputs(found, f_x), f_x)
-    seen = found.values[~np.isnan(found.values)]
-    return Noise(
-        float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
-        tuple(float(v) for v in seen),
-    )  # fmt: skip
+    return with_lucky_outputs(with_still_outputs(found, f_x), f_x) if f_x.size > 1 else found
 
 
 def estimate_noise(

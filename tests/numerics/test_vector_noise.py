@@ -138,7 +138,7 @@ def test_many_outputs_have_the_noise_that_each_has_alone(seed):
 
         objective = Objective(f, Parameters.of(0.0)[0])
         objective.line = lambda lines, offsets, k=k: table(float(offsets[0]))[1:, k][:, None]
-        alone = measure_noise(objective, Rays(np.zeros(1), [np.ones(1)]), table(1e-6)[0, k])
+        alone = measure_noise(objective, Rays(np.zeros(1), [np.ones(1)]), table(1e-6)[0, [k]])
         for column in (k, k + 30 * m):
             assert together.level[column] == alone.level
             assert together.digits[column] == alone.digits
@@ -172,8 +172,8 @@ def test_a_rounding_of_x_that_the_spacing_hides_is_in_the_noise():
 
     parameters, flat = Parameters.of(x)
     line = Rays(flat, [np.array([16e6 * spacing])])
-    noise = measure_noise(Objective(f, parameters), line, f(x))
-    clean = measure_noise(Objective(np.sin, parameters), line, np.sin(x))
+    noise = measure_noise(Objective(f, parameters), line, np.array([f(x)]))
+    clean = measure_noise(Objective(np.sin, parameters), line, np.array([np.sin(x)]))
 
     assert noise.digits == "float32"
     assert noise.level >= 0.2 * abs(np.cos(x)) * spacing
