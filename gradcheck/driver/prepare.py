@@ -14,17 +14,10 @@ from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.noise import (
-    FIRST_SPACING,
-    WIDER,
-    WIDEST,
-    first_spacing,
-    least_noise,
-    measure_noise,
-)
+from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.rounding import on_no_grid
+from gradcheck.numerics.rounding import WIDER, WIDEST, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.leaves import eps_of

@@ -54,7 +54,7 @@ class State(IntEnum):
     KINKED = auto()
     HIDDEN = auto()
     # What bends stands out of the noise; but a shorter step bends more, which is noise, or an f faster than the steps.
-    # The noise was measured: before more is believed the step leaps.
+    # The noise was measured: before more is believed the step leaps, and what is left within all other steps is tried.
     LEAPING = auto()
     NOISY = auto()
     BENT = auto()
@@ -268,7 +268,7 @@ class Search:
             State.KINKED: kinked,
             State.HIDDEN: hidden & (self.level <= CLEAN * np.abs(self.f_x)),
             State.LEAPING: noisy & (self.shrunk < LEAPS),
-            State.NOISY: noisy,
+            State.NOISY: noisy & np.isnan(self.inner),
             State.BENT: bent,
             State.CONTESTED: self.conflict > 0,
         }

@@ -14,12 +14,12 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics import outputs
 from gradcheck.numerics.noise import (
     FIRST_SPACING,
-    WIDEST,
     estimate_noise,
     first_spacing,
     measure_noise,
 )
 from gradcheck.numerics.outputs import Noise, with_still_outputs
+from gradcheck.numerics.rounding import WIDEST
 from gradcheck.parameters.tree import Parameters
 
 EPS = float(np.finfo(float).eps)
@@ -37,7 +37,16 @@ def estimated(*outputs: Output, spacing: float = FIRST, back: bool = True) -> tu
         offsets = at * np.arange(8.0)
         return np.stack([np.broadcast_to(np.asarray(f(offsets, at), float), 8) for f in outputs], axis=1)
 
-    return estimate_noise(probe, spacing, back=back), asked
+    return estimate_noise(eight_at(probe, len(outputs)), spacing, back=back), asked
+
+
+def eight_at(probe: Callable[[float], np.ndarray], m: int = 1) -> Any:
+    """The values along a line where eight equally spaced ones are known, (8, m) by their spacing, and no others."""
+
+    def at(offsets: np.ndarray) -> np.ndarray:
+        return probe(float(offsets[1])) if offsets.size == 8 else np.full((offsets.size, m), np.nan)
+
+    return at
 
 
 def level_of(output: Output, **options: Any) -> tuple[float, list[float]]:
@@ -476,9 +485,8 @@ def test_jumps_of_an_f_whose_x_rounds_are_no_oscillation(x_rounds):
     """It stays at 1e-9 for x does not move there; an x of all digits does, and the grid is all the noise there is."""
     step = 2.0**-22
     first = 1.0 + step * np.array([0.0, 0.0, 301.0, 301.0, 91.0, 91.0, -251.0, 0.0])
-    noise = estimate_noise(
-        lambda at: np.full((8, 1), 1.0) if at < 1e-7 else first[:, None], FIRST, back=True, x_rounds=x_rounds
-    )
+    at = eight_at(lambda spacing: np.ones((8, 1)) if spacing < 1e-7 else first[:, None])
+    noise = estimate_noise(at, FIRST, back=True, x_rounds=x_rounds)
     seen = by_the_paper(first)
     assert seen is not None
     assert float(noise.level[0]) == pytest.approx(2 * seen if x_rounds else 2 * step, rel=1e-9, abs=0)
