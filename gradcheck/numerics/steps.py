@@ -84,7 +84,7 @@ class Search:
     side : on which the stencil lies, -1 or 1; 0 is both. limit : what limits the bar.
     kept : the best fit so far, taken with `kept_step`; error : the bar of that fit alone. conflict : how far the last
     fit, if that contradicts it, lies away; conflicts : so many have in a row.
-    bent_at : the shortest step at which f was seen to bend beyond the noise. last_step, last_bends : of the fit before.
+    last_step, last_bends : of the fit before.
     nearest : 1 where the next stencil lies as near to x as numbers allow, 2 where the last one did.
     shrunk, widened, off_domain : how often the step has shrunk, has grown, and has led off the domain.
     """
@@ -108,7 +108,6 @@ class Search:
     error: Values
     conflict: Values
     conflicts: Counts
-    bent_at: Values
     last_step: Values
     last_bends: Values
     nearest: Counts
@@ -148,7 +147,7 @@ class Search:
             smallest=every(smallest), largest=np.full(m, largest), inner=every(inner), left_room=left_room,
             right_room=right_room, at_zero=np.full(m, at_zero), served=served, side=np.full(m, side, np.int8),
             limit=np.full(m, Limit.BUDGET, object), kept=Fit(**no_fit), kept_step=every(np.nan), error=every(np.inf),
-            conflict=every(0.0), bent_at=np.full(m, np.inf), last_step=np.full(m, np.nan),
+            conflict=every(0.0), last_step=np.full(m, np.nan),
             last_bends=np.full(m, np.nan), **counts,
         )  # fmt: skip
         search._fit_into_room()
@@ -229,20 +228,19 @@ class Search:
         # f(x) may cancel to next to nothing: then f is as large as what it moves by.
         size = np.maximum(np.abs(self.f_x), fit.chord * self.step)
         precise = np.where(fit.truncation * self.step > DROWNED * size, 0.0, precise)
-        self._name_limits(fit, state, bar <= precise)
+        enough, resolves = bar <= precise, bar <= resolved
+        self._name_limits(fit, state, enough)
         if last:
             return np.zeros(bar.size, bool)
-        bent = np.isin(state, BENT)
-        self.bent_at = np.where(bent, np.minimum(self.bent_at, self.step), self.bent_at)
         factor = self._factors(fit, state, bar, precise, resolved)
         step, grows = self.step * factor, (state == State.QUIET) & (factor > 1.0)
         step = np.where(grows, np.minimum(step, self.largest), step)
-        go = (factor != 1.0) & ~(bar <= precise) & (step >= self.smallest)
-        go &= ~(grows & (self.step >= self.largest))
-        inwards = bent & ~(bar <= resolved) & (~go | (self.conflicts >= CONFLICTS)) & np.isfinite(self.inner)
+        go = (factor != 1.0) & ~enough & (step >= self.smallest) & ~(grows & (self.step >= self.largest))
+        stuck = np.isin(state, BENT) & ~resolves & (~go | (self.conflicts >= CONFLICTS))
+        inwards = stuck & np.isfinite(self.inner)
         step = np.where(inwards, self.inner, step)
         self._forget(inwards)
-        towering = (state == State.QUIET) & self._towering(fit, ~(bar <= resolved))
+        towering = (state == State.QUIET) & self._towering(fit, ~resolves)
         step = np.where(towering, self._beneath(fit), step)
         self.nearest[towering] = 1
         self.last_step, self.last_bends = self.step, fit.bends
@@ -304,9 +302,6 @@ class Search:
         widen = (worthwhile | crude) & self._may_widen(fit)
         # The last leap may have gone too far: a little back, where little is missing.
         back = (self.shrunk > 0) & (need > 1.0) & (need < 16.0) & (self.widened < 2)
-        if self.served:
-            # A first bend may have been noise's; where such steps have served, it is f's.
-            back &= 2.0 * self.step < 0.9 * self.bent_at
         longer = np.where(widen, np.clip(np.fmax(balance, need / 10.0), 8.0, 300.0), 1.0)
         factors: dict[State, Any] = {
             # Between a step that serves and one that leaves the domain little is to be had.

@@ -87,10 +87,9 @@ def test_a_step_that_bends_shrinks_to_where_noise_and_bends_balance():
         bent | {"noise": 4.0 / 1024.0, "smallest": 0.26},
         bent | {"smallest": 1e-3},
     ) == pytest.approx([0.25, 0.5, 1e-3, 1e-3, 0.5, 0.0, 1.0 / 256.0, 0.25, 0.0, 1e-3], rel=1e-12)
-    search, _ = planned(bent | {"noise": 4.0 / 1024.0}, bent | {"shrunk": 1, "bent_at": 0.5}, {})
+    search, _ = planned(bent | {"noise": 4.0 / 1024.0}, bent | {"shrunk": 1}, {})
     assert search.shrunk.tolist() == [1, 2, 0]
     assert search.widened.tolist() == [0, 0, 1]
-    assert search.bent_at.tolist() == [1.0, 0.5, np.inf]
     assert search.last_bends.tolist() == pytest.approx([1.0, 1.0, 0.0])
     assert search.last_step.tolist() == pytest.approx([1.0, 1.0, 1.0])
 
@@ -225,7 +224,7 @@ def test_a_step_may_grow_four_times_and_as_long_as_that_helps():
 
 
 def test_a_leap_that_went_too_far_is_taken_back_a_little():
-    """Twice the step, where less than sixteen times is missing; two such at most."""
+    """Twice the step, where less than sixteen times is missing; two such at most; of steps that have served, too."""
     back = {"shrunk": 2}  # 15 times are missing
     assert steps(
         back,
@@ -241,14 +240,7 @@ def test_a_leap_that_went_too_far_is_taken_back_a_little():
         back | {"resolved": 3.0 / 16.0},
         back | {"resolved": 3.0},
     ) == pytest.approx([2.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 1.5, 2.0, 8.0, 0.0, 0.0], rel=1e-12)
-    bends = [
-        {"bent_at": 2.25},
-        {"bent_at": 2.2},
-        {"bent_at": 4.5, "step": 2.0},
-        {"bent_at": 4.4, "step": 2.0},
-    ]
-    assert steps(*(back | each for each in bends), served=True) == [2.0, 0.0, 4.0, 0.0]
-    assert steps(back | {"bent_at": 2.2}) == [2.0]
+    assert steps(back, served=True) == [2.0]
     search, _ = planned(back, back | {"widened": 2}, {"finite": False}, back | {"widened": 1})
     assert search.widened.tolist() == [1, 2, 0, 2]
     assert search.shrunk.tolist() == [2, 2, 0, 2]
@@ -807,7 +799,7 @@ def test_a_search_begins_with_nothing_known():
     for values in (search.at_zero, search.kept.kinked):
         assert values.dtype == bool
         assert values.tolist() == [False, False]
-    for name in ("error", "left_room", "right_room", "largest", "bent_at"):
+    for name in ("error", "left_room", "right_room", "largest"):
         assert getattr(search, name).tolist() == [np.inf, np.inf], name
     numbers = [getattr(search.kept, name) for name in NUMBERS]
     for values in (*numbers, search.kept_step, search.last_step, search.last_bends):
