@@ -310,6 +310,7 @@ class Search:
             # A kink that the noise would hide at the next step has been followed as far as it can be.
             State.KINKED: np.where(6.0 * 32.0 * fit.noise > fit.kink, 1.0, 1.0 / 32.0),
             State.LEAPING: LEAP,
+            # What resolves, and would gain little by a step that balances noise and bends, is left as it is.
             State.BENT: np.where((bar <= resolved) & (shorter > 0.3), 1.0, shorter),
             State.CONTESTED: 0.25,
             State.QUIET: np.where(back, 2.0, longer),
