@@ -53,10 +53,11 @@ class State(IntEnum):
     # The slope jumps at x, by so much that it matters; or did, seen from farther off, and noise may hide it here.
     KINKED = auto()
     HIDDEN = auto()
-    # What bends stands out of the noise; but a shorter step bends more, which is noise, or an f faster than the steps.
-    # The noise was measured: before more is believed the step leaps, and what is left within all other steps is tried.
+    # A shorter step bends more, which is noise, or an f faster than the steps. The noise was measured: before more is
+    # believed the step leaps, and what is left within all other steps is tried.
     LEAPING = auto()
     NOISY = auto()
+    # What bends stands out of the noise.
     BENT = auto()
     # The fit contradicts the kept one.
     CONTESTED = auto()
@@ -258,15 +259,15 @@ class Search:
         bent = fit.bends > 3.0 * fit.noise
         # Near a singularity, too, a shorter step bends more, but as a lower power of the step.
         growth = self.last_step / self.step
-        noisy = bent & (growth > 1.0) & (fit.bends > np.maximum(1.5, 0.3 * growth) * self.last_bends)
+        noisy = (growth > 1.0) & (fit.bends > np.maximum(1.5, 0.3 * growth) * self.last_bends)
         first = {
             State.NEAREST: self.nearest == 2,
             State.BEYOND: ~fit.finite & np.isfinite(self.error) & (self.kept_step < self.step),
             State.OFF: ~fit.finite,
             State.KINKED: kinked,
             State.HIDDEN: hidden & (self.level <= CLEAN * np.abs(self.f_x)),
-            State.LEAPING: noisy & (self.shrunk < LEAPS),
-            State.NOISY: noisy & np.isnan(self.inner),
+            State.LEAPING: noisy & bent & (self.shrunk < LEAPS),
+            State.NOISY: noisy & (self.shrunk >= LEAPS) & np.isnan(self.inner),
             State.BENT: bent,
             State.CONTESTED: self.conflict > 0,
         }
