@@ -14,17 +14,10 @@ from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.noise import (
-    FIRST_SPACING,
-    WIDER,
-    WIDEST,
-    first_spacing,
-    least_noise,
-    measure_noise,
-)
+from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.rounding import on_no_grid
+from gradcheck.numerics.rounding import WIDER, WIDEST, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.leaves import eps_of
@@ -59,13 +52,13 @@ def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Findi
 
     rounding : what values of f are known to be rounded to, which points beside x may not show.
     """
-    noise, f_x = probe_noise(setting, rng), _value(setting)
+    noise, f_x = probe_noise(setting, rng), setting.f_x
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)
     setting = replace(
         setting, given_scales=setting.scales, level=level, relative_step=step,
         tolerance=setting.tolerance.of(coarsest(setting.eps, noise)),
-        slope=np.nan_to_num(np.asarray(noise.slope), posinf=0.0), still=np.atleast_1d(noise.constant),
+        slope=np.nan_to_num(noise.slope, posinf=0.0), still=noise.constant,
     )  # fmt: skip
     return setting, inspect_noise(noise, setting.objective)
 
@@ -78,7 +71,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
     own = _own_scales(setting.x, setting.scales, spacing)
     tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
-    line, f_x = Rays(setting.x, [tangent]), _value(setting)
+    line = Rays(setting.x, [tangent])
 
     def claimed() -> Mask:
         if not isinstance(setting, Problem):
@@ -91,12 +84,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     if setting.room is not None:
         side, moved = np.where(tangent > 0, setting.room[1], setting.room[0]), tangent != 0
         most = 0.99 * float(np.min(side[moved] / np.abs(tangent[moved]), initial=np.inf))
-    return measure_noise(setting.objective, line, f_x, spacing, back=back, claimed=claimed, most=most)
-
-
-def _value(setting: Setting) -> Any:
-    """The value at x: (m,), or one number for a gradient, named as x is, with no outputs that tell of each other."""
-    return setting.f_x[0] if setting.names is None else setting.f_x
+    return measure_noise(setting.objective, line, setting.f_x, spacing, back=back, claimed=claimed, most=most)
 
 
 def _tangent(
@@ -130,8 +118,7 @@ def _own_scales(x: Flat, scales: Flat, spacing: float) -> Flat:
 
 def coarsest(eps: float, noise: Noise) -> str:
     """The dtype whose tolerances hold: the coarsest of the derivative's and of the grids on which f's values lie."""
-    digits, constant = np.atleast_1d(noise.digits), np.atleast_1d(noise.constant)
-    moving = set(digits[~constant].tolist())
+    moving = set(noise.digits[~noise.constant].tolist())
     # A few values that lie far apart have few bits too: only where all have so few are they of half precision.
     if eps == eps_of("float16") or moving == {"float16"}:
         return "float16"
@@ -168,12 +155,11 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
 
 def inspect_noise(noise: Noise, objective: Objective) -> tuple[Finding, ...]:
     """What the probing of the noise says about f."""
-    values = np.atleast_2d(np.transpose(noise.values))
-    if (np.isfinite(values).sum(axis=1) <= 1).all() and not objective.ended:  # f(x) itself
+    if (np.isfinite(noise.values).sum(axis=0) <= 1).all() and not objective.ended:  # f(x) itself
         text = f"{nowhere(objective)} around x: there is no derivative to estimate"
         return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
-    still = np.flatnonzero(np.atleast_1d(noise.constant))
-    if still.size in (0, values.shape[0]):  # of an f that never moves there is more to say
+    still = np.flatnonzero(noise.constant)
+    if still.size in (0, noise.constant.size):  # of an f that never moves there is more to say
         return ()
     named = f"f[{still[0]}]" + (f" and {count(still.size - 1, 'more output')}" if still.size > 1 else "")
     verb = "is" if still.size == 1 else "are"

@@ -19,8 +19,9 @@ from gradcheck.evidence.axes import (
 from gradcheck.evidence.confirm import CONFIRMED, MARGIN, confirm
 from gradcheck.evidence.held import NEARLY, held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
-from gradcheck.numerics.noise import POSITIONS, first_spacing, scatter
+from gradcheck.numerics.noise import first_spacing, scatter
 from gradcheck.numerics.problem import NOTHING, ROUNDINGS
+from gradcheck.numerics.rounding import SPACED
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import gradient_scale, root_mean_square, sizes_by, steepness_nearby
@@ -237,7 +238,7 @@ def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, en
     scale = setting.scales[column]
     # A slope along the first points that is no noise of theirs, and that of any array that was seen.
     coarse = max(eps_of(block.real_dtype) for block in setting.parameters.blocks)
-    reach = POSITIONS[-1] * first_spacing(coarse)
+    reach = SPACED[-1] * first_spacing(coarse)
     most = np.where(setting.slope * reach > CLEAR * setting.level, setting.slope, 0.0)
     np.maximum.at(most, output, own * scale)
     others = most[output] / scale
@@ -306,7 +307,7 @@ def _with_noise_that_grows(
     first, which = np.unique(columns, return_index=True, return_inverse=True)[1:]
     turn = np.argsort(np.argsort(first))[which] // (CONFIRMED if setting.outputs == 1 else NEARLY)
     for part in (at[turn == k] for k in range(turn.max(initial=-1) + 1)):
-        if setting.room is not None or setting.objective.remaining < POSITIONS.size * part.size:
+        if setting.room is not None or setting.objective.remaining < (SPACED.size - 1) * part.size:
             break
         found, noise = _grown(setting, found, entries, part)
         if not (off[part] <= MARGIN * noise).any():
@@ -320,7 +321,7 @@ def _grown(setting: Setting, found: Estimate, entries: Index, at: Index) -> tupl
     As long as the first tell it from what f bends; seven values each.
     """
     lines = lines_of(setting, *setting.places(entries[at]))
-    offsets = found.step[at][:, None] * POSITIONS / POSITIONS[-1]
+    offsets = found.step[at][:, None] * SPACED[1:] / SPACED[-1]
     values = setting.objective.along(lines, np.arange(at.size), offsets)
     f_x = setting.f_x[setting.places(entries[at])[0]]
     level = 2.0 * scatter(np.concatenate([f_x[None, :], values.T]))

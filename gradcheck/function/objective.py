@@ -24,6 +24,8 @@ from gradcheck.results.words import error_text
 
 # To someone whose f has several outputs, or who gave another function in its place.
 ELSEWHERE = "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
+# More evaluations than any plan asks for.
+UNLIMITED = 2**62
 # Numbers in one stack of points: 32 MiB of doubles.
 STACKED = 2**22
 # Of lines that are sent without the point that they go through.
@@ -93,7 +95,7 @@ class Objective:
     @property
     def ended(self) -> bool:
         """Whether f is not called any more, and values are nan instead."""
-        return self.interrupted or (self.several and not self.affords(1))
+        return self.interrupted or (self.several and self._affordable < 1)
 
     @contextmanager
     def keeping_values(self) -> Iterator[None]:
@@ -116,24 +118,22 @@ class Objective:
 
         Of several numbers none at the end, and before it more than any plan asks for.
         """
-        if self.several:
-            return 0 if self.ended else 2**62
-        return 0 if self.interrupted else min(self._left, self._in_time())
-
-    def _in_time(self) -> int:
-        if self._max_seconds is None or not math.isfinite(self._max_seconds):
-            return 2**62
-        spent = time.monotonic() - self._started
-        pace = max(self.nfev, 1) / max(spent, 1e-9)
-        return int(min(2**62, max(0.0, (self._max_seconds - spent) * pace)))
+        if self.ended:
+            return 0
+        return UNLIMITED if self.several else self._affordable
 
     def affords(self, points: int) -> bool:
         """Whether the budget allows so many evaluations."""
-        return min(self._left, self._in_time()) >= points
+        return self._affordable >= points
 
     @property
-    def _left(self) -> int:
-        return 2**62 if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
+    def _affordable(self) -> int:
+        left = UNLIMITED if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
+        if self._max_seconds is None or not math.isfinite(self._max_seconds):
+            return left
+        spent = time.monotonic() - self._started
+        pace = max(self.nfev, 1) / max(spent, 1e-9)
+        return int(min(left, max(0.0, (self._max_seconds - spent) * pace)))
 
     def value(self, flat: Flat) -> Any:
         """The value of f at `flat`: of float, or longdouble where x is. Raises whatever f raises."""
@@ -185,7 +185,7 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        if self.interrupted or (self.several and self.ended):
+        if self.ended:
             return self._undefined
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
@@ -208,7 +208,7 @@ class Objective:
         self.left_domain = self.left_domain or error_text(error)
 
     def _count(self, points: int = 1) -> None:
-        if self._max_nfev is not None and self._left < points:
+        if self._max_nfev is not None and self._max_nfev - self.nfev < points:
             raise BudgetSpentError
         self.nfev += points
         if self._on_evaluation is not None:
@@ -285,7 +285,7 @@ class Objective:
         """How many of so many evaluations are made: of one number all, or none, as the budget ends plans."""
         if self.ended:
             return 0
-        return min(points, self._left, self._in_time()) if self.several else points
+        return min(points, self._affordable) if self.several else points
 
     @cached_property
     def _sent(self) -> Self:

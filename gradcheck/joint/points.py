@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -100,11 +100,7 @@ class Points:
         noise: float | None = None,
     ) -> bool:
         """Whether one row jumps between two points (k,) at which f is `values` (k, m), see `jump_of`."""
-
-        def ahead(at: float) -> Values:
-            return np.asarray(self.problem.along(tangent, np.array([at]))[0])
-
-        return jump_of(ahead, points, values, slope, row, noise) > 0
+        return jump_of(partial(self.problem.along, tangent), points, values, slope, row, noise) > 0
 
     def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
         """The fit to values (k, m)."""

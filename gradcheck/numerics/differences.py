@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.row_formulas import maximum, minimum, where
-from gradcheck.numerics.steps import Search
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
+from gradcheck.numerics.steps import DROWNED, POINTS, Search
 from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put, rows
 
 Wanted = Callable[[NDArray[np.intp], "Estimate"], tuple[Values, Values]]
 
@@ -79,23 +83,46 @@ def estimate(
         step = (
             np.maximum(_alike(step / unit) if rounds == 1 else _shared(step / unit), smallest / unit) * unit
         )
-    search = Search(
-        objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero, served, of_terms
-    )
-    rows = search.open_rows(side)
+    search = Search.of(
+        step, smallest, f_x=f_x, level=level, dtype=objective.parameters.dtype, largest=largest, room=room,
+        side=0 if side is None else side, inner=inner, at_zero=at_zero, served=served, of_terms=of_terms,
+    )  # fmt: skip
+    found, nfev, go = search.found(), objective.nfev, search.limit != Limit.FIXED
     for nth in range(1, rounds + 1):
-        rows = search.measure(rows)
-        if rows.size == 0:
+        search = rows(search, np.flatnonzero(go)[: objective.remaining // POINTS])
+        if search.line.size == 0:
             break
-        precise, resolved = wanted(rows, search.found(rows))
-        before = search.step.copy()
-        rows = search.plan(rows, precise, resolved, last=nth == rounds)
+        fit = measure(objective, lines, search)
+        search.keep(fit)
+        precise, resolved = wanted(search.line, search.found())
+        before = search.step
+        go = search.plan(fit, precise, resolved, last=nth == rounds)
+        found = put(found, search.line, search.found())
         if unit is not None:
-            search.step[rows] = (
-                _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]
-            )
-            rows = rows[(search.step[rows] >= smallest[rows]) | (search.nearest[rows] == 1)]
-    return search.found()
+            its = unit[search.line]
+            search.step = _shared(search.step / its, before / its) * its
+            go &= (search.step >= smallest[search.line]) | (search.nearest == 1)
+    return replace(found, nfev=objective.nfev - nfev)
+
+
+def measure(objective: Objective, lines: Lines | Family, search: Search) -> Fit:
+    """Evaluate one stencil on each line, and fit it."""
+    side, step = search.side, search.step
+    offsets = step[:, None] * STENCIL
+    if np.count_nonzero(side):
+        room = np.where(side > 0, search.right_room, search.left_room)
+        sided = side[:, None] * np.minimum(4.0 * step, 0.99 * room)[:, None] * SIDED_NODES
+        offsets = np.where(side[:, None] == 0, offsets, sided)
+    offsets = lines.reached(search.line, offsets)
+    values = objective.along(lines, search.line, offsets)
+    fit = central(search.f_x, offsets, values, search.level)
+    at = np.flatnonzero(side)
+    if at.size:
+        fit = put(fit, at, one_sided(search.f_x[at], offsets[at], values[at], search.level[at]))
+    # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
+    size = np.abs(values).max(axis=1)
+    drowned = (search.level > DROWNED * size) & (size > 0) & (search.level > search.of_terms)
+    return replace(fit, noise=np.where(drowned, np.inf, fit.noise))
 
 
 def _alike(step: Values) -> Values:

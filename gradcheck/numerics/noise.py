@@ -24,6 +24,10 @@ from gradcheck.numerics.outputs import (
 )
 from gradcheck.numerics.rounding import (
     ROWS,
+    SPACED,
+    WIDER,
+    WIDEST,
+    At,
     distinct,
     granularity,
     jump_of,
@@ -35,19 +39,12 @@ from gradcheck.numerics.rounding import (
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 
-Probe = Callable[[float], Values]
-Far = Callable[[], Values]
-Ahead = Callable[[float], Values]
 Claimed = Callable[[], Mask]
 
-# Where the points lie, in units of the spacing; f(x) itself, at 0, is known already. All on one side, so that
-# a direction which points inwards serves at bounds and at the edge of f's domain too.
-POSITIONS = np.arange(1.0, 8.0)
-POINTS = np.arange(8.0)
 # First spacing relative to the scale of x. Wide enough to cross several roundings of f to eight digits or of
 # x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
 FIRST_SPACING = 1e-6
-WIDER, NARROWER = 300.0, 1e-3
+NARROWER = 1e-3
 # What is left of the noise without the first points, where a kink lies between these.
 SLIGHT = 0.01
 # Another spacing as narrow.
@@ -57,8 +54,6 @@ ELSEWHERE = 0.7
 NEARLY_ALL, MUCH = 0.05, 0.01
 # Terms that round each for itself leave about so much of what one of their size would.
 OF_TERMS = 0.3
-# How far the widest probe goes, in first spacings.
-WIDEST = WIDER * POSITIONS[-1]
 # On a grid that shows no slope over the first points an oscillation that the wider ones are too far apart for, of a
 # period of 600 spacings at most, has an amplitude of no more than 4 (600 / 7 / 2 pi)^2 = 750 steps of it, at a crest.
 # Differences of it are four times as large at the most. What is more jumps.
@@ -76,7 +71,7 @@ REPEATS, LONGER, CROSSED, TREADS = 2, (10.0, 30.0, 100.0, 300.0), 5, 3
 def measure_noise(
     objective: Objective,
     line: Lines,
-    f_x: Any,
+    f_x: Values,
     spacing: float = FIRST_SPACING,
     *,
     back: bool = True,
@@ -86,8 +81,7 @@ def measure_noise(
     """Estimate the noise of every output along one line through x, from the differences of equally spaced values.
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
-    f_x : f(x), one number or (m,), of which the fields are. back : whether f may be called on the other side of x,
-        where it is not finite on this.
+    f_x : f(x), (m,). back : whether f may be called on the other side of x, where it is not finite on this.
     claimed() : (m,) outputs that would move between these points, by the derivative under test. most : the offset up to
         which there is room.
     Costs eight evaluations, fifteen where the first spacing shows no noise or too much, and seven more where f
@@ -95,99 +89,84 @@ def measure_noise(
     have so few bits that they may be of a coarser dtype. Of many outputs each may want another spacing: 66 at most.
     """
     dtype = objective.parameters.dtype
-
-    def probe(at: float) -> Values:
-        beside = objective.line(line, (POSITIONS * at).astype(dtype))
-        return np.concatenate([np.atleast_1d(f_x)[None, :], beside])
-
-    def far() -> Values:
-        # Where bounds leave one side only: as far as the widest probe, on that side.
-        at = [-ELSEWHERE_BITS, ELSEWHERE_BITS] if back else [WIDEST * spacing / 2.0, WIDEST * spacing]
-        return objective.line(line, np.array(at).astype(dtype))
-
-    def ahead(at: float) -> Values:
-        return np.atleast_1d(objective.line(line, np.array([at]).astype(dtype))[0])
-
     held = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
-    x_rounds = held > eps_of(np.float64)
-    longest = most / (POSITIONS[-1] * WIDER * spacing)
+
+    def at(offsets: Values) -> Values:
+        away = offsets[offsets != 0].astype(dtype)
+        values = objective.line(line, away)
+        return values if away.size == offsets.size else np.concatenate([f_x[None, :], values])
+
     found = estimate_noise(
-        probe, spacing, back=back, far=far, ahead=ahead, x_rounds=x_rounds, claimed=claimed, longest=longest
+        at,
+        spacing,
+        back=back,
+        x_rounds=held > eps_of(np.float64),
+        claimed=claimed,
+        longest=most / (WIDEST * spacing),
     )
-    if np.ndim(f_x):
-        return with_lucky_outputs(with_still_outputs(found, f_x), f_x)
-    seen = found.values[~np.isnan(found.values)]
-    return Noise(
-        float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
-        tuple(float(v) for v in seen),
-    )  # fmt: skip
+    return with_lucky_outputs(with_still_outputs(found, f_x), f_x) if f_x.size > 1 else found
 
 
 def estimate_noise(
-    probe: Probe,
+    at: At,
     spacing: float,
     *,
     back: bool,
-    far: Far | None = None,
-    ahead: Ahead | None = None,
     x_rounds: bool = False,
     claimed: Claimed | None = None,
     longest: float = 0.0,
 ) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
-    probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
-    back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
-    ahead(t) : (m,) values at t, for an f that is smooth at the first points. What it shows there and not at them is
-        a part that is rounded. x_rounds : whether x is held in less than float64; then all of f jumps as x does.
-    claimed() : as in `measure_noise`. longest : how many times as wide as the widest these spacings may be.
+    at(offsets (k,)) : values (k, m) along the line, asked for again where some output needs more of them.
+    x_rounds : whether x is held in less than float64; then all of f jumps as x does.
+    back, claimed : as in `measure_noise`. longest : how many times as wide as the widest these spacings may be.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
-    first = differences(probe(spacing))
+    first = differences(at(SPACED * spacing))
     eps, sigma = eps_of(first.values.dtype), first.sigma
     alike = first.alike & first.finite
     # Too much for rounding: noise stays when the points move together, a kink or an oscillation goes.
     coarse = ~first.alike & first.finite & ~(sigma <= 100.0 * eps * first.size)
     if not first.finite.all():
         # Off the domain: the other way, and not so far.
-        inside = probe((-spacing if back else spacing) * NARROWER)
+        inside = at(SPACED * ((-spacing if back else spacing) * NARROWER))
         first = differences(np.where(first.finite, first.values, inside))
         sigma = first.sigma
     seen = [first]
     still, step = np.zeros(first.size.shape, bool), np.zeros(first.size.shape)
     widest = first.values
     if alike.any():
-        wider = _wider(probe, spacing, first, alike, back=back)
+        wider = _wider(at, spacing, first, alike, back=back)
         widest = np.where(alike, wider.values, widest)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
         seen.append(wider)
     if coarse.any():
-        near, narrower, still = _nearer(probe, spacing, first, coarse)
+        near, narrower, still = _nearer(at, spacing, first, coarse)
         sigma = np.where(narrower.looked, near, sigma)
         seen.append(narrower)
         slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
-        step = np.where(narrower.looked | still, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
+        step = np.where(narrower.looked | still, rounded_part(first.values, SPACED[:, None] * slope), 0.0)
         gone = coarse & (near < first.known() / 10.0) & (step == 0)
-        if ahead is not None and gone.any() and not x_rounds:
-            step = np.maximum(step, _jumps(ahead, spacing, first, slope, gone))
+        if gone.any() and not x_rounds:
+            step = np.maximum(step, _jumps(at, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    longer = _on_long_stairs(probe, ahead, spacing * WIDER, first, widest, claimed, longest)
-    noise = _noise(sigma, [*seen, *longer], still, spacing, far, x_rounds=x_rounds)
+    longer = _on_long_stairs(at, spacing * WIDER, first, widest, claimed, longest)
+    noise = _noise(at, sigma, [*seen, *longer], still, spacing, back=back, x_rounds=x_rounds)
     for part in longer:
         noise = replace(noise, level=np.maximum(noise.level, np.where(part.looked, 2.0 * part.known(), 0.0)))
     # Where all of f lies on a grid its steps are known.
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
-    if ahead is not None and smooth.any():
-        beyond = rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth, x_rounds=x_rounds)
-        step = np.maximum(step, beyond)
+    # What such an f shows farther ahead, and not at them, is a part that is rounded.
+    if smooth.any():
+        step = np.maximum(step, rounded_beyond(at, spacing, first.values, smooth, x_rounds=x_rounds))
     return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
 
 
 def _on_long_stairs(
-    probe: Probe,
-    ahead: Ahead | None,
+    at: At,
     spacing: float,
     first: Differences,
     widest: Values,
@@ -201,7 +180,7 @@ def _on_long_stairs(
     """
     found: list[Differences] = []
     rows = first.finite & (np.count_nonzero(widest[1:] == widest[:-1], axis=0) >= REPEATS)
-    if ahead is None or longest < LONGER[-1] or not rows.any():
+    if longest < LONGER[-1] or not rows.any():
         return found
     every = np.concatenate([first.values, widest])
     moves = np.ptp(every, axis=0) > 0
@@ -210,18 +189,18 @@ def _on_long_stairs(
     if claimed is not None and stays.any():
         stays &= claimed()
         if stays.any():
-            rows |= stays & (ahead(POSITIONS[-1] * LONGER[-1] * spacing) != widest[0])
+            rows |= stays & (at(SPACED[-1:] * LONGER[-1] * spacing)[0] != widest[0])
     once = np.zeros_like(rows)
-    for at in [spacing * times for times in LONGER]:
+    for longer in [spacing * times for times in LONGER]:
         if not rows.any():
             break
-        if not (rows & (moves | once)).any() and (ahead(POSITIONS[-1] * at) == widest[0])[rows].all():
+        if not (rows & (moves | once)).any() and (at(SPACED[-1:] * longer)[0] == widest[0])[rows].all():
             continue
-        seen = probe(at)
+        seen = at(SPACED * longer)
         wide = differences(np.where(np.isfinite(seen), seen, np.nan))
         differ = np.diff(wide.values, axis=0) != 0
         crossed = rows & wide.finite & (np.count_nonzero(differ, axis=0) >= CROSSED)
-        if not _all_jump(ahead, POINTS * at, wide.values, differ, crossed & ~once):
+        if not _all_jump(at, SPACED * longer, wide.values, differ, crossed & ~once):
             rows &= ~crossed | once
             crossed &= once
         crossed |= rows & wide.finite & (distinct(wide.values) >= TREADS) & (granularity(wide.values)[0] > 0)
@@ -231,16 +210,16 @@ def _on_long_stairs(
     return found
 
 
-def _all_jump(ahead: Ahead, points: Values, values: Values, differ: Mask, rows: Mask) -> bool:
+def _all_jump(at: At, points: Values, values: Values, differ: Mask, rows: Mask) -> bool:
     """Whether the first few of some rows (m,) jump where they first differ from their neighbours: (k - 1, m)."""
     for i in np.flatnonzero(rows)[:ROWS].tolist():
         pair = slice(int(differ[:, i].argmax()), int(differ[:, i].argmax()) + 2)
-        if jump_of(ahead, points[pair], values[pair], np.zeros(rows.size), i) == 0.0:
+        if jump_of(at, points[pair], values[pair], np.zeros(rows.size), i) == 0.0:
             return False
     return True
 
 
-def _jumps(ahead: Ahead, spacing: float, first: Differences, slope: Values, gone: Mask) -> Values:
+def _jumps(at: At, spacing: float, first: Differences, slope: Values, gone: Mask) -> Values:
     """The jumps (m,) of outputs whose noise is gone nearer to x, where each has the slope (m,) of one spacing."""
     # Where all but the first points lie beyond a kink these show none, and none rises by less than the one before.
     beside = np.abs(np.diff(first.values, axis=0) - slope)
@@ -250,24 +229,24 @@ def _jumps(ahead: Ahead, spacing: float, first: Differences, slope: Values, gone
     if not gone.any():
         return np.zeros(gone.size)
     gone &= granularity(first.values)[0] == 0  # of a grid the steps are known
-    return jumps(ahead, POINTS * spacing, first.values, slope / spacing, gone, first.known())
+    return jumps(at, SPACED * spacing, first.values, slope / spacing, gone, first.known())
 
 
-def _wider(probe: Probe, spacing: float, first: Differences, alike: Mask, *, back: bool) -> Differences:
+def _wider(at: At, spacing: float, first: Differences, alike: Mask, *, back: bool) -> Differences:
     """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
 
     On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
     """
     unmoved = alike & (first.values.max(axis=0) == first.values.min(axis=0))
     if back and unmoved.any():
-        other = differences(probe(-spacing * WIDER)).where(alike)
+        other = differences(at(SPACED * (-spacing * WIDER))).where(alike)
         if other.finite[alike].all():
             return other
-    return differences(probe(spacing * WIDER)).where(alike)
+    return differences(at(SPACED * (spacing * WIDER))).where(alike)
 
 
 def _noise(
-    sigma: Values, seen: list[Differences], still: Mask, spacing: float, far: Far | None, *, x_rounds: bool
+    at: At, sigma: Values, seen: list[Differences], still: Mask, spacing: float, *, back: bool, x_rounds: bool
 ) -> Noise:
     """The noise from its standard deviation, the grid of f, and the rounding of f itself.
 
@@ -280,8 +259,9 @@ def _noise(
     low, high = np.fmin.reduce(every, axis=0), np.fmax.reduce(every, axis=0)
     size = np.abs(np.nan_to_num(np.maximum(-low, high).astype(np.float64)))
     quantum, digits = granularity(every)
-    if far is not None and {"float16", "float32"} & set(digits.tolist()):
-        away = far()
+    if {"float16", "float32"} & set(digits.tolist()):
+        # Where bounds leave one side only: as far as the widest probe, on that side.
+        away = at(np.array([-1.0, 1.0]) * ELSEWHERE_BITS if back else np.array([0.5, 1.0]) * WIDEST * spacing)
         quantum, digits = granularity(every, np.where(np.isfinite(away), away, np.nan))
     first, eps = seen[0].values, eps_of(seen[0].values.dtype)
     if quantum.any():
@@ -321,11 +301,9 @@ def _stays_and_goes(seen: list[Differences], quantum: Values) -> Mask:
     return found
 
 
-def _nearer(
-    probe: Probe, spacing: float, first: Differences, coarse: Mask
-) -> tuple[Values, Differences, Mask]:
+def _nearer(at: At, spacing: float, first: Differences, coarse: Mask) -> tuple[Values, Differences, Mask]:
     """Look nearer to x where there was too much noise: the standard deviation now, what was seen, and where it went."""
-    narrower = differences(probe(spacing * NARROWER))
+    narrower = differences(at(SPACED * (spacing * NARROWER)))
     wide, near = first.known(), narrower.known()
     # Noise would show here too, on whatever grid: these are steps of the grid, and those an oscillation.
     still = coarse & narrower.alike & narrower.finite & (np.ptp(narrower.values, axis=0) < wide / 10.0)
@@ -335,7 +313,7 @@ def _nearer(
     doubtful = narrower.looked & (near < wide / 10.0) & ~gone
     if doubtful.any():
         # One sequence of noise in ten thousand looks smooth: it is not believed alone.
-        other = differences(probe(spacing * NARROWER * ELSEWHERE))
+        other = differences(at(SPACED * (spacing * NARROWER * ELSEWHERE)))
         near = np.where(doubtful, np.maximum(near, other.known()), near)
         luck = doubtful & ~(near < wide / 10.0)
         narrower = replace(narrower, rest=np.where(luck, np.nan, narrower.rest))
@@ -346,7 +324,7 @@ def _nearer(
     if all_noise.any():
         # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not. So is an f that
         # bends within a billionth of x, as of a time in seconds.
-        last = differences(probe(64.0 * eps_of(first.values.dtype)))
+        last = differences(at(SPACED * (64.0 * eps_of(first.values.dtype))))
         smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
         sigma = np.where(smooth, last.known(), sigma)
     return sigma, narrower, still

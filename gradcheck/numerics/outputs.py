@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
 from gradcheck.numerics.rounding import decimal_steps, distinct, lowest_bits
@@ -40,21 +40,21 @@ FACTORS = np.array([math.factorial(k) ** 2 / math.factorial(2 * k) for k in _ord
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise of f near x; of m outputs at once the fields are (m,) arrays.
+    """The noise of m outputs of f near x; fields are (m,).
 
     level : what one value of f may be off by, in units of f; twice the standard deviation that was measured,
         and never below half a unit in the last place.
     slope : |df/dt| along the probed direction, in units of f per scaled unit of x; nan where unknown.
     digits : "float64", "float32", "decimal", ...: the grid on which the values of f lie.
     constant : f had the same value at every probed point.
-    values : the values that were probed; of m outputs (k, m), nan where an output is not finite or was not looked at.
+    values : (k, m), those that were probed; nan where an output is not finite or was not looked at.
     """
 
-    level: Any
-    slope: Any
-    digits: Any
-    constant: Any
-    values: Any
+    level: Values
+    slope: Values
+    digits: NDArray[np.object_]
+    constant: Mask
+    values: Values
 
 
 def with_still_outputs(noise: Noise, f_x: Values) -> Noise:

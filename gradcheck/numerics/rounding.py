@@ -50,8 +50,14 @@ BLURRED = 64.0 * EPS
 # each tells most often that there is no grid.
 LEAST_USUAL, MOST_USUAL, FEW = 1e-4, 1e9, 8
 
-# ahead(t) -> the values (m,) at an offset t.
-Ahead = Callable[[float], Values]
+# Where eight points lie, in units of their spacing; f(x) itself, at 0, is known already. All on one side, so that a
+# direction which points inwards serves at bounds and at the edge of f's domain too. A second spacing is so many times
+# as wide, and the last of its points so many first spacings away from x.
+SPACED, WIDER = np.arange(8.0), 300.0
+WIDEST = WIDER * SPACED[-1]
+
+# at(offsets (k,)) -> the values (k, m) of f along a line through x.
+At = Callable[[Values], Values]
 
 
 def on_no_grid(value: float) -> bool:
@@ -237,49 +243,42 @@ def rounded_part(values: Values, smooth: Values) -> Values:
     return found
 
 
-def rounded_beyond(
-    probe: Callable[[float], Values],
-    ahead: Ahead,
-    spacing: float,
-    far: float,
-    values: Values,
-    smooth: Mask,
-    *,
-    x_rounds: bool = False,
-) -> Values:
+def rounded_beyond(at: At, spacing: float, values: Values, smooth: Mask, *, x_rounds: bool = False) -> Values:
     """The step (m,) of a part that is rounded, where smooth values (8, m) all lie between two steps of it; or 0.
 
-    A parabola through these does not tell then what f changes by over `far` of their spacings. probe(s) : (8, m) values
-    at equal distances s; ahead(t) : (m,) those at t. x_rounds : whether x does so as well.
+    A parabola through these, which are equally spaced, does not tell then what f changes by as far as the widest probe
+    goes. x_rounds : whether x does so as well.
     """
     values = values.astype(np.float64)
     bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
     slope = (values[6] - values[0]) / 6.0 - 3.0 * bend
 
-    def told(at: Values) -> Values:
-        return np.asarray(values[0] + at[:, None] * (slope + 0.5 * at[:, None] * bend))
+    def told(positions: Values) -> Values:
+        t = positions[:, None]
+        return np.asarray(values[0] + t * (slope + 0.5 * t * bend))
 
     with np.errstate(invalid="ignore"):
-        there, by_these = ahead(far * spacing), told(np.array([far]))[0]
+        far = np.array([WIDEST])
+        there, by_these = at(far * spacing)[0], told(far)[0]
         change = np.maximum(np.abs(there - values[0]), np.abs(by_these - values[0]))
-        rounding = far**2 * EPS * np.abs(values).max(axis=0)
+        rounding = WIDEST**2 * EPS * np.abs(values).max(axis=0)
         odd = smooth & (np.abs(there - by_these) > np.maximum(BEYOND_TOLD * change, rounding))
-    step, at = np.zeros(odd.size), np.arange(float(len(values)))
+    step = np.zeros(odd.size)
     for times in FARTHER:
         if not odd.any():
             break
-        seen, by_these = probe(times * spacing), told(times * at)
+        seen, by_these = at(SPACED * (times * spacing)), told(times * SPACED)
         step = np.where(odd, rounded_part(seen, by_these), step)
         of_any_size = odd & (step == 0)
         if of_any_size.any() and not x_rounds:
-            step = np.maximum(step, jumps(ahead, times * spacing * at, seen, slope / spacing, of_any_size))
+            step = np.maximum(step, jumps(at, times * spacing * SPACED, seen, slope / spacing, of_any_size))
         # What bends shows at all points; a longer step has to be crossed yet.
-        odd &= np.abs(seen - by_these).max(axis=0) <= (times * at[-1] / far) ** 2 * rounding
+        odd &= np.abs(seen - by_these).max(axis=0) <= (times * SPACED[-1] / WIDEST) ** 2 * rounding
     return step
 
 
 def jumps(
-    ahead: Ahead,
+    at: At,
     points: Values,
     values: Values,
     slope: Values,
@@ -300,7 +299,7 @@ def jumps(
         several &= np.abs(beside) >= ONE_WAY * change.sum(axis=0)
     looked = np.flatnonzero(rows & several)
     for i in looked[:ROWS].tolist():
-        found[i] = jump_of(ahead, points, values, slope, i, None if noise is None else float(noise[i]))
+        found[i] = jump_of(at, points, values, slope, i, None if noise is None else float(noise[i]))
         if found[i] == 0:
             return found
     # As those that were looked at, so the others.
@@ -309,7 +308,7 @@ def jumps(
 
 
 def jump_of(
-    ahead: Ahead, points: Values, values: Values, slope: Values, row: int, noise: float | None = None
+    at: At, points: Values, values: Values, slope: Values, row: int, noise: float | None = None
 ) -> float:
     """The jump of one output in the interval in which it changes most, beside its slope; 0 where it is continuous."""
     change = _changes(points, values, slope)[:, row]
@@ -319,7 +318,7 @@ def jump_of(
     left, stayed = first, 0
     for _ in range(HALVINGS):
         middle, before = 0.5 * (low + high), left
-        value = float(ahead(middle)[row])
+        value = float(at(np.array([middle]))[0, row])
         below = abs(value - at_low - (middle - low) * slope[row])
         above = abs(at_high - value - (high - middle) * slope[row])
         if below >= above:

@@ -38,6 +38,7 @@ class Fit:
     curvature : second derivative; nan where only one side is known.
     chord : the steepest slope from x to one of the points.
     finite : whether f was finite at all points; the other fields mean nothing where it was not.
+    finite_side : the side, 1 or -1, at whose points it was; -1 where at those of neither.
     """
 
     value: Values
@@ -53,6 +54,7 @@ class Fit:
     curvature: Values
     chord: Values
     finite: NDArray[np.bool_]
+    finite_side: NDArray[np.int8]
 
     @cached_property
     def error(self) -> Values:
@@ -110,6 +112,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         curvature=bend[:, 1],
         chord=np.abs(chords).max(axis=1),
         finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
+        finite_side=np.where(np.isfinite(values[:, 3:]).all(axis=1), 1, -1).astype(np.int8),
     )
 
 
@@ -243,6 +246,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         curvature=unknown,
         chord=np.abs(rises / offsets).max(axis=1),
         finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
+        finite_side=np.where(forward, 1, -1).astype(np.int8),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian
-from gradcheck.numerics.noise import LONGER, WIDER, estimate_noise
+from gradcheck.numerics.noise import LONGER, estimate_noise
+from gradcheck.numerics.rounding import WIDER
 
 Array = np.ndarray
 SPACING = 1e-6
@@ -33,14 +34,12 @@ def looked_at(
     """The level, whether the output counts as constant, and the spacings beyond the widest that were asked for."""
     asked: list[float] = []
 
-    def probe(at: float) -> Array:
-        asked.append(at)
-        return np.array([[f(k * at)] for k in range(8)])
+    def at(offsets: Array) -> Array:
+        if offsets.size == 8:
+            asked.append(float(offsets[1]))
+        return np.array([[f(t)] for t in offsets.tolist()])
 
-    noise = estimate_noise(
-        probe, SPACING, back=False, ahead=lambda t: np.array([f(t)]),
-        claimed=lambda: np.array([claimed]), longest=longest,
-    )  # fmt: skip
+    noise = estimate_noise(at, SPACING, back=False, claimed=lambda: np.array([claimed]), longest=longest)
     beyond = [at / (WIDER * SPACING) for at in asked if at > 1.01 * WIDER * SPACING]
     return float(noise.level[0]), bool(noise.constant[0]), beyond
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ def noise_of(f: Callable[[float], float], x: float = 1.0) -> tuple[Noise, int]:
     parameters, flat = Parameters.of(x)
     objective = Objective(f, parameters)
     f_x = objective.value(flat)
-    return measure_noise(objective, Rays(flat, [np.ones(1)]), f_x), objective.nfev - 1
+    noise = measure_noise(objective, Rays(flat, [np.ones(1)]), np.array([f_x]))
+    return Noise(*(getattr(noise, field.name)[..., 0] for field in fields(Noise))), objective.nfev - 1
 
 
 def seeded(sigma: float, kind: str = "normal") -> Callable[[float], float]:
@@ -178,7 +180,7 @@ def test_where_nothing_is_finite_nothing_is_claimed():
     """f is defined at x alone: no noise level of 0, and nothing raised."""
     noise = noise_of(lambda t: 1.0 if t == 1.0 else math.nan)[0]
     assert noise.level > 0
-    assert noise.values == (1.0,)
+    assert noise.values[np.isfinite(noise.values)].tolist() == [1.0]
 
 
 @pytest.mark.parametrize("scale", [1e-280, 1e-200, 1e200, 1e280])

@@ -7,7 +7,6 @@ nor bends, no bounds, smallest step 1e-6. Wanted are 3 E = 0.1 (precise) and 0.2
 from __future__ import annotations
 
 from dataclasses import fields
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,17 @@ import pytest
 
 from gradcheck import Outcome, check_gradient
 from gradcheck.function.lines import Axes
-from gradcheck.function.objective import Objective
+from gradcheck.numerics.differences import estimate, measure
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
-from gradcheck.numerics.steps import KEPT, Search
+from gradcheck.numerics.steps import Search, State
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Limit
 
 FLAGS = ("kinked", "jumping", "stepped", "finite")
-QUIET = {"value": 1.0, "left": 1.0, "right": 1.0, "chord": 1.0, "finite": True}
-STATE = {"f_x": 1e3, "own": 1.0, "kept_value": 1.0, "kept_step": 1.0, "kept_kink": 1.0}
+QUIET = {"value": 1.0, "left": 1.0, "right": 1.0, "chord": 1.0, "finite": True, "finite_side": 1}
+NUMBERS = [field.name for field in fields(Fit) if field.name not in (*FLAGS, "finite_side")]
+STATE = {"f_x": 1e3, "error": 1.0, "kept_value": 1.0, "kept_step": 1.0, "kept_kink": 1.0}
+SIZES = {"f_x": 0.0, "level": 0.0, "dtype": np.dtype(float)}
 
 
 def fit_of(cases: list[dict[str, Any]]) -> Fit:
@@ -31,47 +32,41 @@ def fit_of(cases: list[dict[str, Any]]) -> Fit:
     parts: dict[str, Any] = {}
     for field in fields(Fit):
         values = [case.get(field.name, QUIET.get(field.name, 0.0)) for case in cases]
-        parts[field.name] = np.array(values, bool if field.name in FLAGS else float)
+        kind = {"finite_side": np.int8} | dict.fromkeys(FLAGS, bool)
+        parts[field.name] = np.array(values, kind.get(field.name, float))
     return Fit(**parts)
 
 
-def searching(*cases: dict[str, Any], served: bool = False) -> tuple[Search, Any]:
-    """A search in these states, and their rows; row 0 is none of them."""
-    m = len(cases) + 1
-    parameters, flat = Parameters.of(np.zeros(m))
-    objective = Objective(lambda x: 0.0, parameters)
-    search = Search(
-        objective, Axes(parameters, flat, np.arange(m)), 0.0, 0.0, np.ones(m), np.full(m, 1e-6), served=served,
-    )  # fmt: skip
+def searching(*cases: dict[str, Any], served: bool = False) -> tuple[Search, Fit]:
+    """A search in these states, one line a case, and what the last stencils said."""
+    m = len(cases)
+    search = Search.of(np.ones(m), np.full(m, 1e-6), served=served, **SIZES)
     known = {field.name for field in fields(Fit)} | {"precise", "resolved"}
-    for row, case in enumerate(cases, start=1):
+    for row, case in enumerate(cases):
         for name, value in (STATE | case).items():
             if name in known:
                 continue
-            if name.startswith("kept_"):
-                search.kept[name.removeprefix("kept_")][row] = value
+            if name == "kept_step" or not name.startswith("kept_"):
+                getattr(search, name)[row] = value
             else:
-                getattr(search, "kinked" if name == "was_kinked" else name)[row] = value
-    search.fit = fit_of(list(cases))
-    search.finite_side = np.ones(len(cases), np.int8)
-    return search, np.arange(1, m)
+                getattr(search.kept, name.removeprefix("kept_"))[row] = value
+    return search, fit_of(list(cases))
 
 
 def planned(*cases: dict[str, Any], served: bool = False) -> tuple[Search, list[bool]]:
     """The search after its next steps were chosen, and whether each case is worth another stencil."""
-    search, rows = searching(*cases, served=served)
+    search, fit = searching(*cases, served=served)
     wanted = (
         [case.get(name, usual) for case in cases] for name, usual in (("precise", 0.1), ("resolved", 0.2))
     )
-    again = search.plan(rows, *(np.array(each) for each in wanted))
-    assert (search.step[0], search.limit[0]) == (1.0, Limit.BUDGET)
-    return search, np.isin(rows, again).tolist()
+    again = search.plan(fit, *(np.array(each) for each in wanted))
+    return search, again.tolist()
 
 
 def steps(*cases: dict[str, Any], served: bool = False) -> list[float]:
     """The next step of each case; 0 for those that end."""
     search, again = planned(*cases, served=served)
-    return [float(step) if go else 0.0 for step, go in zip(search.step[1:], again, strict=True)]
+    return [float(step) if go else 0.0 for step, go in zip(search.step, again, strict=True)]
 
 
 # What bends, and what noise leaves
@@ -92,12 +87,11 @@ def test_a_step_that_bends_shrinks_to_where_noise_and_bends_balance():
         bent | {"noise": 4.0 / 1024.0, "smallest": 0.26},
         bent | {"smallest": 1e-3},
     ) == pytest.approx([0.25, 0.5, 1e-3, 1e-3, 0.5, 0.0, 1.0 / 256.0, 0.25, 0.0, 1e-3], rel=1e-12)
-    search, _ = planned(bent | {"noise": 4.0 / 1024.0}, bent | {"shrunk": 1, "bent_at": 0.5}, {})
-    assert search.shrunk.tolist() == [0, 1, 2, 0]
-    assert search.widened.tolist() == [0, 0, 0, 1]
-    assert search.bent_at.tolist() == [np.inf, 1.0, 0.5, np.inf]
-    assert search.last_bends.tolist() == pytest.approx([np.nan, 1.0, 1.0, 0.0], nan_ok=True)
-    assert search.last_step.tolist() == pytest.approx([np.nan, 1.0, 1.0, 1.0], nan_ok=True)
+    search, _ = planned(bent | {"noise": 4.0 / 1024.0}, bent | {"shrunk": 1}, {})
+    assert search.shrunk.tolist() == [1, 2, 0]
+    assert search.widened.tolist() == [0, 0, 1]
+    assert search.last_bends.tolist() == pytest.approx([1.0, 1.0, 0.0])
+    assert search.last_step.tolist() == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_what_serves_is_left_where_little_is_to_be_had():
@@ -111,14 +105,14 @@ def test_what_serves_is_left_where_little_is_to_be_had():
         crude | {"resolved": 3.0},
         crude | {"resolved": 2.9},
         # Twice the bar, of which half is what a fit that contradicts lies apart.
-        bent | {"precise": 3.1, "contested": 0.5},
-        bent | {"precise": 4.6, "contested": 0.5},
+        bent | {"precise": 3.1, "conflict": 0.5},
+        bent | {"precise": 4.6, "conflict": 0.5},
         {"precise": 3.0, "resolved": 9.0},
     ) == pytest.approx([0.0, 0.25, 0.25, 0.0, 0.5, 0.25, 0.0, 0.0], rel=1e-12)
 
 
 def test_what_bends_as_far_as_f_is_large_is_precise_by_no_bar():
-    """Truncation times the step, over 0.03 of f(x) or of what f moves by; where f(x) is 0 it may be all there is."""
+    """Truncation times the step, over 0.03 of f(x) or of what f moves by, which is all there is where f(x) is 0."""
     fine = {"precise": 3.0, "noise": 0.0, "step": 2.0}  # steps by a thousandth where bent
     assert steps(
         fine | {"truncation": 15.1},
@@ -128,21 +122,22 @@ def test_what_bends_as_far_as_f_is_large_is_precise_by_no_bar():
         fine | {"truncation": 0.61, "f_x": 1.0, "chord": 20.0},
         fine | {"truncation": 0.59, "f_x": 1.0, "chord": 20.0},
         fine | {"truncation": 0.61, "f_x": 0.0, "chord": 20.0},
+        fine | {"truncation": 0.59, "f_x": 0.0, "chord": 20.0},
         fine | {"truncation": 15.0},  # 0.03 of 1000, just
-        fine | {"truncation": 15.1, "own": 0.1, "precise": 0.3},
-    ) == pytest.approx([2e-3, 0.0, 2e-3, 0.0, 2e-3, 0.0, 0.0, 0.0, 2e-3], rel=1e-12)
+        fine | {"truncation": 15.1, "error": 0.1, "precise": 0.3},
+    ) == pytest.approx([2e-3, 0.0, 2e-3, 0.0, 2e-3, 0.0, 2e-3, 0.0, 0.0, 2e-3], rel=1e-12)
 
 
 def test_a_fit_that_contradicts_the_kept_one_is_asked_again_at_a_quarter_of_the_step():
     """Where it neither bends, which says by how much, nor has a kink."""
-    contested = {"contested": 1.0, "shrunk": 1}
+    contested = {"conflict": 1.0, "shrunk": 1}
     assert steps(
         contested,
         contested | {"truncation": 1.0},
         contested | {"truncation": 1.0, "noise": 0.4},
         contested | {"kinked": True},
         contested | {"finite": False},
-        {"contested": 0.0, "shrunk": 2, "own": 1.2},
+        {"conflict": 0.0, "shrunk": 2, "error": 1.2},
     ) == pytest.approx([0.25, 1e-3, 0.25, 1.0 / 32.0, 1.0 / 256.0, 0.0], rel=1e-12)
 
 
@@ -210,7 +205,7 @@ def test_a_resolved_slope_is_worth_a_longer_step_where_it_is_all_noise():
 
 def test_a_step_may_grow_four_times_and_as_long_as_that_helps():
     """Never after it shrank, but for the first shrinking of all; told by the count of both, and the last bar."""
-    search, rows = searching(
+    search, fit = searching(
         {},
         {"widened": 3},
         {"widened": 4},
@@ -225,11 +220,11 @@ def test_a_step_may_grow_four_times_and_as_long_as_that_helps():
         {"widened": 1, "noise": 1.0, "value": 0.0},
     )
     may = [True, True, False, True, False, False, True, False, True, False, False, True]
-    assert search._may_widen(rows).tolist() == may
+    assert search._may_widen(fit).tolist() == may
 
 
 def test_a_leap_that_went_too_far_is_taken_back_a_little():
-    """Twice the step, where less than sixteen times is missing; two such at most."""
+    """Twice the step, where less than sixteen times is missing; two such at most; of steps that have served, too."""
     back = {"shrunk": 2}  # 15 times are missing
     assert steps(
         back,
@@ -245,17 +240,10 @@ def test_a_leap_that_went_too_far_is_taken_back_a_little():
         back | {"resolved": 3.0 / 16.0},
         back | {"resolved": 3.0},
     ) == pytest.approx([2.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 1.5, 2.0, 8.0, 0.0, 0.0], rel=1e-12)
-    bends = [
-        {"bent_at": 2.25},
-        {"bent_at": 2.2},
-        {"bent_at": 4.5, "step": 2.0},
-        {"bent_at": 4.4, "step": 2.0},
-    ]
-    assert steps(*(back | each for each in bends), served=True) == [2.0, 0.0, 4.0, 0.0]
-    assert steps(back | {"bent_at": 2.2}) == [2.0]
+    assert steps(back, served=True) == [2.0]
     search, _ = planned(back, back | {"widened": 2}, {"finite": False}, back | {"widened": 1})
-    assert search.widened.tolist() == [0, 1, 2, 0, 2]
-    assert search.shrunk.tolist() == [0, 2, 2, 0, 2]
+    assert search.widened.tolist() == [1, 2, 0, 2]
+    assert search.shrunk.tolist() == [2, 2, 0, 2]
 
 
 # Off the domain
@@ -263,22 +251,21 @@ def test_a_leap_that_went_too_far_is_taken_back_a_little():
 
 def test_off_the_domain_steps_come_closer_and_then_take_one_side():
     """A 256th; the fourth time back to the first, on the side where f is finite, and then on the other."""
-    off = {"finite": False, "own": np.inf}
+    off = {"finite": False, "error": np.inf}
     search, again = planned(
         off, off | {"off_domain": 3}, off | {"off_domain": 3, "side": 1}, off | {"off_domain": 7, "side": -1}, {},
         off | {"off_domain": 4, "side": 1}, off | {"off_domain": 1},
     )  # fmt: skip
     assert again == [True] * 7
     near, far = 1.0 / 256.0, 256.0**3
-    assert search.step[1:].tolist() == [near, far, far, far, 8.0, near, near]
-    assert search.side.tolist() == [0, 0, 1, -1, 1, 0, 1, 0]
-    assert search.off_domain.tolist() == [0, 1, 4, 4, 8, 0, 5, 2]
-    assert search.shrunk.tolist() == [0] * 8
-    assert search.limit[1:].tolist() == [Limit.DOMAIN] * 4 + [Limit.NOISE, Limit.DOMAIN, Limit.DOMAIN]
-    search, rows = searching(off | {"off_domain": 3}, off | {"off_domain": 3})
-    search.finite_side = np.array([-1, 1], np.int8)
-    search._retreat(rows, np.array([True, True]))
-    assert search.side.tolist() == [0, -1, 1]
+    assert search.step.tolist() == [near, far, far, far, 8.0, near, near]
+    assert search.side.tolist() == [0, 1, -1, 1, 0, 1, 0]
+    assert search.off_domain.tolist() == [1, 4, 4, 8, 0, 5, 2]
+    assert search.shrunk.tolist() == [0] * 7
+    assert search.limit.tolist() == [Limit.DOMAIN] * 4 + [Limit.NOISE, Limit.DOMAIN, Limit.DOMAIN]
+    search, fit = searching(*(off | {"off_domain": 3, "finite_side": side} for side in (-1, 1)))
+    search._retreat(fit, np.array([True, True]))
+    assert search.side.tolist() == [-1, 1]
 
 
 def test_off_the_domain_where_a_shorter_step_has_served_steps_go_between():
@@ -290,17 +277,17 @@ def test_off_the_domain_where_a_shorter_step_has_served_steps_go_between():
         off | {"kept_step": 0.48},
         off | {"kept_step": 1.0, "step": 0.5},
         off | {"kept_step": 1.0},
-        off | {"kept_step": 0.25, "own": np.inf},
+        off | {"kept_step": 0.25, "error": np.inf},
         off | {"kept_step": 1.0 / 16.0, "precise": 3.0},
         off | {"kept_step": 1.0, "step": 4.0},
         off | {"kept_step": 0.49},
     )
     assert again == [True, False, True, True, True, True, False, True, True]
     between = [0.25, 0.48**0.5, 0.5 / 256.0, 1.0 / 256.0, 1.0 / 256.0, 2.0]
-    assert [search.step[k] for k in (1, 3, 4, 5, 6, 8)] == pytest.approx(between, rel=1e-12)
-    assert search.off_domain[1:].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0]
-    assert search.limit[1] is Limit.NOISE
-    assert search.limit[4] is Limit.DOMAIN
+    assert [search.step[k] for k in (0, 2, 3, 4, 5, 7)] == pytest.approx(between, rel=1e-12)
+    assert search.off_domain.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0]
+    assert search.limit[0] is Limit.NOISE
+    assert search.limit[3] is Limit.DOMAIN
 
 
 # The last round
@@ -309,10 +296,10 @@ def test_off_the_domain_where_a_shorter_step_has_served_steps_go_between():
 def test_after_the_last_round_only_what_limits_a_row_is_said():
     """No row is worth another stencil."""
     bent = {"truncation": 1.0, "noise": 4.0 / 1024.0}
-    for last, worth in ((False, [1, 3]), (True, [])):
-        search, rows = searching(bent, {"own": 0.0}, bent | {"kinked": True, "kink": 1.0})
-        assert search.plan(rows, np.full(3, 0.1), np.full(3, 0.2), last=last).tolist() == worth
-        assert search.limit[1:].tolist() == [Limit.TRUNCATION, Limit.NONE, Limit.KINK]
+    for last, worth in ((False, [True, False, True]), (True, [False] * 3)):
+        search, fit = searching(bent, {"error": 0.0}, bent | {"kinked": True, "kink": 1.0})
+        assert search.plan(fit, np.full(3, 0.1), np.full(3, 0.2), last=last).tolist() == worth
+        assert search.limit.tolist() == [Limit.TRUNCATION, Limit.NONE, Limit.KINK]
 
 
 # The inner step
@@ -321,11 +308,11 @@ def test_after_the_last_round_only_what_limits_a_row_is_said():
 def test_where_every_larger_step_has_failed_the_inner_one_is_taken_once():
     """It bends and the step can shrink no more, or three fits in a row were refuted; not where it serves."""
     bent = {"truncation": 1.0, "noise": 4.0 / 1024.0, "inner": 1e-9}
-    stuck = bent | {"smallest": 0.5, "contested": 0.5, "clashes": 1, "side": 1}
+    stuck = bent | {"smallest": 0.5, "conflict": 0.5, "conflicts": 1, "side": 1}
     search, again = planned(
         stuck,
-        bent | {"clashes": 3},
-        bent | {"clashes": 2},
+        bent | {"conflicts": 3},
+        bent | {"conflicts": 2},
         stuck | {"inner": np.nan},
         stuck | {"resolved": 4.6},
         stuck | {"resolved": 4.4},
@@ -334,17 +321,17 @@ def test_where_every_larger_step_has_failed_the_inner_one_is_taken_once():
         bent | {"smallest": 0.5, "resolved": 3.0},
     )
     assert again == [True, True, True, False, False, True, True, False, False]
-    assert [search.step[k] for k in (1, 2, 3, 6, 7)] == pytest.approx(
+    assert [search.step[k] for k in (0, 1, 2, 5, 6)] == pytest.approx(
         [1e-9, 1e-9, 0.25, 1e-9, 1e-9], rel=1e-12
     )
-    for k in (1, 2, 6, 7):
-        afresh = (search.own[k], search.contested[k], search.clashes[k], search.side[k])
+    for k in (0, 1, 5, 6):
+        afresh = (search.error[k], search.conflict[k], search.conflicts[k], search.side[k])
         assert afresh == (np.inf, 0.0, 0, 0)
         assert np.isnan(search.inner[k])
         assert search.smallest[k] == pytest.approx(1e-12, rel=1e-12, abs=0)
-    assert (search.own[3], search.clashes[3], search.inner[3], search.smallest[3]) == (1.0, 2, 1e-9, 1e-6)
-    assert (search.own[5], search.side[5], search.inner[5]) == (1.0, 1, 1e-9)
-    assert search.shrunk[1:].tolist() == [1, 1, 1, 0, 0, 1, 1, 0, 0]
+    assert (search.error[2], search.conflicts[2], search.inner[2], search.smallest[2]) == (1.0, 2, 1e-9, 1e-6)
+    assert (search.error[4], search.side[4], search.inner[4]) == (1.0, 1, 1e-9)
+    assert search.shrunk.tolist() == [1, 1, 1, 0, 0, 1, 1, 0, 0]
 
 
 # More noise than was measured
@@ -352,7 +339,7 @@ def test_where_every_larger_step_has_failed_the_inner_one_is_taken_once():
 
 def test_shorter_steps_that_bend_more_show_noise():
     """Leaps, three times, then noise: more than 1.5 times as much, or 0.3 of the ratio of the steps."""
-    more = {"truncation": 2.0, "last_step": 2.0, "last_bends": 1.0, "noise": 1.0, "kept_step": 2.0}
+    more = {"truncation": 2.0, "last_step": 2.0, "last_bends": 1.0, "noise": 0.4, "kept_step": 2.0}
     cases: list[dict[str, Any]] = [
         more,
         more | {"shrunk": 2},
@@ -373,34 +360,30 @@ def test_shorter_steps_that_bend_more_show_noise():
         more | {"shrunk": 3, "truncation": 2.9, "last_bends": 2.0},
         more | {"shrunk": 3, "truncation": 3.3, "last_bends": 2.0},
     ]
-    search, rows = searching(*cases)
-    noisier, wild, lost = search._more_noise(rows, np.zeros(rows.size, bool))
-    assert np.flatnonzero(wild).tolist() == [0, 1, 10]
-    assert np.flatnonzero(lost).tolist() == [9]
-    assert np.flatnonzero(noisier).tolist() == [2, 3, 5, 8, 11, 12, 14, 17]
+    search, fit = searching(*cases)
+    state = search._states(fit, np.full(len(cases), 0.2))
+    assert np.flatnonzero(state == State.LEAPING).tolist() == [0, 1, 10]
+    assert np.flatnonzero(state == State.NOISY).tolist() == [2, 3, 5, 8, 11, 12, 14, 17]
+    assert np.flatnonzero(state == State.BENT).tolist() == [4, 6, 7, 9, 13, 15, 16]
+    search._believe_noise(fit, state == State.NOISY)
     # The noise of one value: bends times the step over 3; three times that over the step of the kept fit.
     level = [0, 0, 2 / 3, 1.6 / 3, 0, 3.1 / 3, 0, 0, 2 / 3, 0, 0, 5.0, 1 / 3, 0, 1.0, 0, 0, 1.1]
-    assert search.level[1:] == pytest.approx(level, rel=1e-12)
-    own = [1, 1, 2, 1.8, 1, 2.55, 1, 1, 2, 1, 1, 2, 1.5, 1, 2.5, 1, 1, 2.65]
-    assert search.own[1:] == pytest.approx(own, rel=1e-12)
-    search, rows = searching(more | {"shrunk": 3}, more)
-    exempt = np.ones(2, bool)
-    found = search._more_noise(rows, exempt)
-    assert [mask.any() for mask in found] == [False] * 3
+    assert search.level == pytest.approx(level, rel=1e-12)
+    bars = [1, 1, 2, 1.8, 1, 2.55, 1, 1, 2, 1, 1, 2, 1.5, 1, 2.5, 1, 1, 2.65]
+    assert search.error == pytest.approx(bars, rel=1e-12)
     # What is off the domain, or has a kink, shows none.
-    search, _ = planned(more | {"shrunk": 3, "finite": False}, more | {"shrunk": 3, "kinked": True})
-    assert search.level.tolist() == [0.0] * 3
-    # A step that leaps because of it, one that ends with it, and one that takes the inner step.
-    more |= {"noise": 0.1}
     last = more | {"shrunk": 3}
-    assert steps(more, last | {"resolved": 9.0}, last | {"inner": 1e-9}) == [1e-3, 0.0, 1e-9]
+    search, _ = planned(last | {"finite": False}, last | {"kinked": True}, last | {"noise": 0.7})
+    assert search.level.tolist() == [0.0, 0.0, 2 / 3]
+    # A step that leaps because of it, one that ends with it, and one that shrinks on to the inner step.
+    assert steps(more, last | {"resolved": 9.0}, last | {"inner": 1e-9}) == [1e-3, 0.0, 0.5]
 
 
 def test_noise_as_large_as_f_has_no_bar():
     """0.03 of f and thirty times what was measured, a thousand where f(x) cancels."""
     noise = {"shrunk": 3, "last_step": 2.0, "last_bends": 1.0, "truncation": 31.0, "noise": 1.0, "f_x": 1e3}
     cancels = noise | {"f_x": 3.0, "chord": 110.0}
-    search, rows = searching(
+    search, fit = searching(
         noise,
         noise | {"truncation": 29.0, "f_x": 900.0},
         noise | {"f_x": 1040.0},
@@ -415,15 +398,14 @@ def test_noise_as_large_as_f_has_no_bar():
         cancels | {"step": 0.5, "f_x": 3.0, "chord": 190.0},
         cancels | {"step": 0.5, "f_x": 3.0, "chord": 210.0},
         noise | {"truncation": 1001.0, "f_x": 1e9},
-        noise | {"shrunk": 2},
         # Equal is not more.
         noise | {"truncation": 30.0, "noise": 0.5, "f_x": 1e3},
         noise | {"truncation": 30.0, "f_x": 900.0},
         cancels | {"chord": 100.0},
     )
-    search._more_noise(rows, np.zeros(rows.size, bool))
+    search._believe_noise(fit, np.ones(fit.value.size, bool))
     lost = [True, False, False, True, False, True, False, False, True, True, False, True, False]
-    assert np.isinf(search.own[1:]).tolist() == [*lost, *[False] * 5]
+    assert np.isinf(search.error).tolist() == [*lost, *[False] * 4]
 
 
 # As near as numbers allow
@@ -439,22 +421,21 @@ def test_values_that_tower_above_f_of_x_are_looked_at_from_as_near_as_can_be():
         towering | {"f_x": 0.0, "level": 1e-3},
         towering | {"f_x": 0.0, "level": 1.2e-3},
         towering | {"chord": 0.6, "step": 2.0},
-        towering | {"finite": False},
         towering | {"nearest": 1},
         towering | {"side": 1},
         towering | {"side": -1},
         towering | {"chord": 1.0},
     ]
-    search, rows = searching(*cases)
-    found = search._towering(rows, np.ones(rows.size, bool))
-    assert found.tolist() == [True, False, True, True, False, True, False, False, False, False, False]
+    search, fit = searching(*cases)
+    found = search._towering(fit, np.ones(len(cases), bool))
+    assert found.tolist() == [True, False, True, True, False, True, False, False, False, False]
     values = (2.9, 3.1, -2.9, -3.1, 3.0)
     seen = [
         *(towering | {"kept_value": value} for value in values),
-        towering | {"kept_value": 5.9, "own": 2.0},
+        towering | {"kept_value": 5.9, "error": 2.0},
     ]
-    search, rows = searching(*seen)
-    found = search._towering(rows, np.zeros(rows.size, bool))
+    search, fit = searching(*seen)
+    found = search._towering(fit, np.zeros(len(seen), bool))
     assert found.tolist() == [True, False, True, False, True, True]
 
 
@@ -472,9 +453,9 @@ def test_the_nearest_step_is_four_of_the_smallest_or_what_x_at_0_allows():
         at_zero | {"chord": 0.0},
         at_zero | {"chord": np.inf},
     ]
-    search, rows = searching(*cases)
+    search, fit = searching(*cases)
     near = [1e-10, 1e-10, 4e-6, 1e-9, 1e-150, 2e-10, 4e-6, 4e-6, 4e-6]
-    assert search._beneath(rows) == pytest.approx(near, rel=1e-9, abs=0)
+    assert search._beneath(fit) == pytest.approx(near, rel=1e-9, abs=0)
 
 
 def test_the_nearest_look_is_taken_once_and_ends_the_search():
@@ -486,26 +467,24 @@ def test_the_nearest_look_is_taken_once_and_ends_the_search():
         towering | {"resolved": 4.0, "kept_value": 2.0},
         towering | {"truncation": 1.0},
         towering | {"kinked": True, "kink": 1.0},
-        towering | {"contested": 1.0},
-        towering | {"finite": False, "own": np.inf},
+        towering | {"conflict": 1.0},
+        towering | {"finite": False, "error": np.inf},
         towering | {"nearest": 2, "precise": 3.0},
         towering | {"nearest": 2, "precise": 2.9},
         {"nearest": 2},
         towering | {"shrunk": 2, "widened": 2},
         {},
         towering | {"resolved": 3.0, "kept_value": 4.0},
-        towering | {"nearest": 2, "own": 0.5, "precise": 1.6},
+        towering | {"nearest": 2, "error": 0.5, "precise": 1.6},
     )  # fmt: skip
     assert again == [True, False, True, True, True, True, True, False, False, False, True, True, False, False]
-    assert search.nearest[1:].tolist() == [1, 0, 1, 0, 0, 0, 0, 2, 2, 2, 1, 0, 0, 2]
+    assert search.nearest.tolist() == [1, 0, 1, 0, 0, 0, 0, 2, 2, 2, 1, 0, 0, 2]
     taken = [4e-6, 1.0, 4e-6, 1e-3, 1 / 32, 0.25, 1 / 256, 1.0, 1.0, 1.0, 4e-6, 8.0, 1.0, 1.0]
-    assert search.step[1:] == pytest.approx(taken, rel=1e-12)
-    assert search.limit[8:11].tolist() == [Limit.NONE, Limit.BUDGET, Limit.BUDGET]
-    assert search.limit[14] is Limit.NONE
-    # Those that ended are no longer rows of the fit.
-    assert search.fit.value.size == search.finite_side.size == 10
-    assert search.shrunk[11] == 2
-    assert search.widened[1:].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0]
+    assert search.step == pytest.approx(taken, rel=1e-12)
+    assert search.limit[7:10].tolist() == [Limit.NONE, Limit.BUDGET, Limit.BUDGET]
+    assert search.limit[13] is Limit.NONE
+    assert search.shrunk[10] == 2
+    assert search.widened.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0]
 
 
 # What is said of a line that ends
@@ -513,34 +492,28 @@ def test_the_nearest_look_is_taken_once_and_ends_the_search():
 
 def test_what_limits_a_bar_is_named():
     """Noise, unless it bends, jumps after a step has shrunk and beyond noise, has a kink or is off the domain."""
-    jump = {"jumping": True, "shrunk": 1, "truncation": 1.0, "kink": 0.6, "noise": 0.5}
-    cases: list[dict[str, Any]] = [
+    jump = {"jumping": True, "shrunk": 1, "truncation": 0.4, "kink": 0.6, "noise": 0.3}
+    seen = {"kept_kinked": True, "noise": 0.06, "level": 1e-7}
+    search, _ = planned(
         {},
+        {"truncation": 1.0},
         jump,
         jump | {"shrunk": 0},
-        jump | {"noise": 0.54},
+        jump | {"noise": 0.34},
         jump | {"jumping": False},
-        jump,
-        jump,
-        jump,
-        jump | {"truncation": 1.0, "kink": 0.5},
-        jump,
-    ]
-    search, rows = searching(*cases)
-    off, kinked, done, hidden = (np.arange(10) == k for k in (5, 6, 7, 9))
-    seen: Any = SimpleNamespace(
-        off=off, beyond=np.zeros(10, bool), kinked=kinked, bent=np.arange(10) > 0, precise=0.5,
-        bar=np.where(done, 0.5, 1.0), hidden=hidden,
-    )  # fmt: skip
-    search._name_limits(rows, seen)
-    assert search.limit.tolist() == [
-        Limit.BUDGET, Limit.NOISE, Limit.JUMP, Limit.TRUNCATION, Limit.TRUNCATION, Limit.TRUNCATION, Limit.DOMAIN,
-        Limit.KINK, Limit.NONE, Limit.TRUNCATION, Limit.KINK,
-    ]  # fmt: skip
-    planned_limits = planned(
-        {"truncation": 1.0}, {"precise": 3.0}, {"kinked": True}, {"finite": False, "own": np.inf}
+        jump | {"finite": False},
+        jump | {"kinked": True},
+        jump | {"precise": 3.0},
+        seen,
+        seen | {"level": 1.1e-7},
+        seen | {"noise": 0.04},
+        {"conflict": 1.0},
+        {"finite": False, "kept_step": 0.5},
     )
-    assert planned_limits[0].limit[1:].tolist() == [Limit.TRUNCATION, Limit.NONE, Limit.KINK, Limit.DOMAIN]
+    assert search.limit.tolist() == [
+        Limit.NOISE, Limit.TRUNCATION, Limit.JUMP, Limit.TRUNCATION, Limit.NOISE, Limit.TRUNCATION, Limit.DOMAIN,
+        Limit.KINK, Limit.NONE, Limit.KINK, Limit.NOISE, Limit.NOISE, Limit.NOISE, Limit.NOISE,
+    ]  # fmt: skip
 
 
 # What is kept
@@ -549,32 +522,32 @@ def test_what_limits_a_bar_is_named():
 def keeping(*cases: dict[str, Any]) -> tuple[Search, list[bool]]:
     """The search after these fits were offered, and which were taken: all of value 2 but where a case says so."""
     changed = [{"value": 2.0, "noise": 0.5, "step": 0.5} | case for case in cases]
-    search, rows = searching(*changed)
-    search._keep(rows, search.fit)
-    return search, (search.kept["step"][rows] == search.step[rows]).tolist()
+    search, fit = searching(*changed)
+    search.keep(fit)
+    return search, (search.kept_step == search.step).tolist()
 
 
 def test_the_fit_with_the_smaller_bar_is_kept():
     """All of it; of one that is not finite nothing."""
     search, taken = keeping(
-        {"own": np.inf},
-        {"own": 0.6, "kept_value": 2.0},
-        {"own": 0.4, "kept_value": 2.0},
-        {"own": np.inf, "finite": False},
+        {"error": np.inf},
+        {"error": 0.6, "kept_value": 2.0},
+        {"error": 0.4, "kept_value": 2.0},
+        {"error": np.inf, "finite": False},
     )
     assert taken == [True, True, False, False]
-    assert search.own[1:] == pytest.approx([0.5, 0.5, 0.4, np.inf], rel=1e-9)
-    assert search.kept["value"][1:].tolist() == [2.0, 2.0, 2.0, 1.0]
-    parts = {name: float(k) for k, name in enumerate(KEPT, start=3) if name != "step"}
-    search, taken = keeping(parts | {"own": 99.0, "kinked": True, "step": 0.25})
-    assert {name: float(search.kept[name][1]) for name in KEPT} == parts | {"step": 0.25}
-    assert search.kinked.tolist() == [False, True]
-    assert search.own[1] == pytest.approx(parts["noise"] + parts["truncation"] + parts["kink"], rel=1e-9)
+    assert search.error == pytest.approx([0.5, 0.5, 0.4, np.inf], rel=1e-9)
+    assert search.kept.value.tolist() == [2.0, 2.0, 2.0, 1.0]
+    parts = {name: float(k) for k, name in enumerate(NUMBERS, start=3)}
+    search, taken = keeping(parts | {"error": 99.0, "kinked": True, "step": 0.25})
+    assert {name: float(getattr(search.kept, name)[0]) for name in NUMBERS} == parts
+    assert search.kept.kinked.tolist() == [True]
+    assert search.error[0] == pytest.approx(parts["noise"] + parts["truncation"] + parts["kink"], rel=1e-9)
 
 
 def test_of_two_fits_that_contradict_each_other_the_nearer_is_kept_and_covers_the_other():
     """Farther apart than both bars: the shorter step, unless noise makes it three times cruder or f does not change."""
-    clash = {"value": 2.0, "kept_value": 1.0, "noise": 0.2, "own": 0.1, "clashes": 1, "contested": 0.3}
+    clash = {"value": 2.0, "kept_value": 1.0, "noise": 0.2, "error": 0.1, "conflicts": 1, "conflict": 0.3}
     search, taken = keeping(
         clash,
         clash | {"step": 1.0},
@@ -585,11 +558,11 @@ def test_of_two_fits_that_contradict_each_other_the_nearer_is_kept_and_covers_th
         clash | {"value": 1.31},
         clash | {"value": 0.69},
         clash | {"finite": False},
-        clash | {"own": np.inf},
+        clash | {"error": np.inf},
         clash | {"value": 1.1, "noise": 0.05},
         # Equal is not more: 0.75 is three times 0.25, and 1 is both together.
-        clash | {"value": 0.0, "kept_value": 2.0, "noise": 0.75, "own": 0.25},
-        clash | {"value": 0.0, "kept_value": 1.0, "noise": 0.75, "own": 0.25},
+        clash | {"value": 0.0, "kept_value": 2.0, "noise": 0.75, "error": 0.25},
+        clash | {"value": 0.0, "kept_value": 1.0, "noise": 0.75, "error": 0.25},
     )
     assert taken[:1] + taken[2:] == [
         True,
@@ -605,15 +578,15 @@ def test_of_two_fits_that_contradict_each_other_the_nearer_is_kept_and_covers_th
         True,
         False,
     ]
-    assert search.kept["value"][2] == 1.0
+    assert search.kept.value[1] == 1.0
     contested = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.31, 0.31, 0.3, 0.3, 0.0, 2.0, 0.0]
-    assert search.contested[1:] == pytest.approx(contested, rel=1e-9)
-    assert search.clashes[1:].tolist() == [2, 2, 2, 2, 2, 0, 2, 2, 1, 1, 0, 2, 0]
+    assert search.conflict == pytest.approx(contested, rel=1e-9)
+    assert search.conflicts.tolist() == [2, 2, 2, 2, 2, 0, 2, 2, 1, 1, 0, 2, 0]
 
 
 def test_far_below_the_first_step_truncation_counts_five_times():
     """There it may be noise that was never measured: once a step has shrunk or retreated twice."""
-    crude = {"own": 9.0, "noise": 0.0, "truncation": 0.25}
+    crude = {"error": 9.0, "noise": 0.0, "truncation": 0.25}
     search, _ = keeping(
         crude | {"shrunk": 1},
         crude | {"off_domain": 1},
@@ -621,13 +594,13 @@ def test_far_below_the_first_step_truncation_counts_five_times():
         crude | {"shrunk": 2},
         crude | {"shrunk": 2, "off_domain": 2},
     )
-    assert search.own[1:] == pytest.approx([0.25, 0.25, 1.25, 1.25, 1.25], rel=1e-9)
+    assert search.error == pytest.approx([0.25, 0.25, 1.25, 1.25, 1.25], rel=1e-9)
 
 
 def test_the_slopes_of_a_kink_are_those_of_a_fit_that_sees_it():
     """Whatever its bar: nearer than one that does not; and of two that do the one whose sides have smaller bars."""
-    kink = {"kinked": True, "own": 0.1, "kept_value": 2.0, "kept_sided": 1.0, "sided": 2.0}
-    seen = kink | {"was_kinked": True}
+    kink = {"kinked": True, "error": 0.1, "kept_value": 2.0, "kept_sided": 1.0, "sided": 2.0}
+    seen = kink | {"kept_kinked": True}
     search, taken = keeping(
         kink,
         kink | {"finite": False},
@@ -635,21 +608,21 @@ def test_the_slopes_of_a_kink_are_those_of_a_fit_that_sees_it():
         kink | {"kept_step": 0.4},
         seen | {"sided": 0.9},
         seen | {"sided": 1.1},
-        seen | {"sided": 1.1, "own": 0.9},
-        seen | {"kinked": False, "own": 0.9},
+        seen | {"sided": 1.1, "error": 0.9},
+        seen | {"kinked": False, "error": 0.9},
         seen | {"sided": 1.0},
         kink | {"kept_step": 0.5},
     )
     assert taken[:-1] == [True, False, False, False, True, False, False, True, False]
-    assert search.kinked[1:].tolist() == [True, False, False, False, True, True, True, False, True, False]
+    assert search.kept.kinked.tolist() == [True, False, False, False, True, True, True, False, True, False]
 
 
 def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts():
     """The slopes on one side 5 apart, 3 bars of 0.9 and 0.7 are 4.8: another kink lies between the steps."""
     seen = {
         "kinked": True,
-        "was_kinked": True,
-        "own": 0.1,
+        "kept_kinked": True,
+        "error": 0.1,
         "kept_value": 2.0,
         "kept_sided": 0.7,
         "sided": 0.9,
@@ -672,7 +645,7 @@ def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts
 
 def test_as_near_as_can_be_only_a_slope_that_is_seen_counts():
     """More than three bars from 0, whatever was kept; there is no contradiction, and no second look."""
-    near = {"nearest": 1, "own": 0.1, "value": 1.0, "kept_value": 9.0, "contested": 0.5, "clashes": 2}
+    near = {"nearest": 1, "error": 0.1, "value": 1.0, "kept_value": 9.0, "conflict": 0.5, "conflicts": 2}
     search, taken = keeping(
         near | {"noise": 0.32},
         near | {"noise": 0.34},
@@ -684,22 +657,24 @@ def test_as_near_as_can_be_only_a_slope_that_is_seen_counts():
         | {"noise": 0.25 - 0.75 * 2.0**-52, "value": 0.75},  # a bar of 0.25, with the rounding of the value
     )
     assert taken == [True, False, True, False, True, True, False]
-    assert search.nearest[1:].tolist() == [2, 2, 2, 2, 2, 0, 2]
-    assert search.contested[1:].tolist() == [0.0, 0.0, 0.0, 0.5, 8.0, 8.0, 0.0]
-    assert search.clashes[1:].tolist() == [0, 0, 0, 2, 3, 3, 0]
+    assert search.nearest.tolist() == [2, 2, 2, 2, 2, 0, 2]
+    assert search.conflict.tolist() == [0.0, 0.0, 0.0, 0.5, 8.0, 8.0, 0.0]
+    assert search.conflicts.tolist() == [0, 0, 0, 2, 3, 3, 0]
 
 
 def test_what_was_kept_is_told_with_its_bar():
     """And what contradicts it; after three contradictions in a row there is none."""
-    search, rows = searching(
-        {"own": 0.5, "contested": 0.25},
-        {"own": 0.5, "clashes": 2},
-        {"own": 0.5, "clashes": 3, "contested": 1.0},
+    search, _ = searching(
+        {"error": 0.5, "conflict": 0.25},
+        {"error": 0.5, "conflicts": 2},
+        {"error": 0.5, "conflicts": 3, "conflict": 1.0},
     )
-    told = search.found(rows)
+    told = search.found()
     assert told.error.tolist() == [0.75, 0.5, np.inf]
     assert told.value.tolist() == [1.0] * 3
-    assert all(np.array_equal(getattr(told, k), search.kept[k][rows], equal_nan=True) for k in KEPT)
+    for name in NUMBERS:
+        assert np.array_equal(getattr(told, name), getattr(search.kept, name), equal_nan=True), name
+    assert told.step is search.kept_step
 
 
 # Where f is evaluated
@@ -714,7 +689,7 @@ class Told:
 
     def along(self, lines: Any, rows: Any, offsets: Any) -> Any:
         """(k, 6) values."""
-        self.lines, self.rows, self.offsets = lines, rows, offsets
+        self.rows, self.offsets = rows, offsets
         self.nfev += offsets.size
         return np.array(
             [[float(self.f(row, t)) for t in each] for row, each in zip(rows, offsets, strict=True)]
@@ -722,85 +697,78 @@ class Told:
 
 
 def measuring(m: int, f: Any, step: Any, *, level: Any = 1e-12, x: float = 0.0, **options: Any) -> Any:
-    """A search along m coordinates of x."""
-    told: Any = Told(m, f, options.pop("budget", 600))
-    lines = Axes(told.parameters, np.full(m, x), np.arange(m))
-    room = options.pop("room", None)
+    """A stencil on each of m coordinates of x: the search, the fit, and the objective."""
+    told: Any = Told(m, f)
     values = np.array([float(f(row, 0.0)) for row in range(m)])
-    return Search(
-        told, lines, values, level, np.broadcast_to(step, m), np.full(m, 1e-9), room=room, **options
+    search = Search.of(
+        np.full(m, step), np.full(m, 1e-9), **SIZES | {"f_x": values, "level": level} | options
     )
+    return search, measure(told, Axes(told.parameters, np.full(m, x), np.arange(m)), search), told
 
 
 def test_first_steps_fit_into_the_room_that_bounds_leave():
     """Both sides where an eighth of the step fits at least twice; else the wider side; none is a fixed coordinate."""
     left = np.array([9.0, 2.0, 1.9, 9.0, 0.25, 0.24, 9.0, 0.1, 0.0, 0.0, 1e-9])
     right = np.array([9.0, 9.0, 9.0, 1.9, 9.0, 9.0, 0.24, 0.1, 0.0, 1e-9, 0.0])
-    search = measuring(11, lambda row, t: t, 1.0, room=(left, right))
-    assert search.open_rows(None).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9, 10]
+    search = Search.of(np.ones(11), np.full(11, 1e-9), room=(left, right), **SIZES)
     expected = [1.0, 1.0, 0.9405, 0.9405, 0.12375, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     assert search.step.tolist() == pytest.approx(expected, rel=1e-12)
     assert search.side.tolist() == [0, 0, 0, 0, 0, 1, -1, 1, 1, 1, -1]
     assert search.limit.tolist() == [Limit.BUDGET] * 8 + [Limit.FIXED] + [Limit.BUDGET] * 2
-    search = measuring(11, lambda row, t: t, 1.0, room=(left, right))
-    search.open_rows(np.full(11, -1, np.int8))
+    search = Search.of(np.ones(11), np.full(11, 1e-9), room=(left, right), side=np.full(11, -1), **SIZES)
     assert search.side.tolist() == [-1, -1, -1, -1, -1, 1, -1, 1, 1, 1, -1]
     assert search.side.dtype == np.int8
-    shorter = measuring(2, lambda row, t: t, 0.5, room=(np.array([1.1, 0.9]), np.full(2, 9.0)))
-    shorter.open_rows(None)
+    room = (np.array([1.1, 0.9]), np.full(2, 9.0))
+    shorter = Search.of(np.full(2, 0.5), np.full(2, 1e-9), room=room, **SIZES)
     assert shorter.step.tolist() == pytest.approx([0.5, 0.495 * 0.9], rel=1e-12)
-    anywhere = measuring(2, lambda row, t: t, 1.0)
-    assert anywhere.open_rows(None).tolist() == [0, 1]
+    anywhere = Search.of(np.ones(2), np.full(2, 1e-9), **SIZES)
     assert anywhere.step.tolist() == [1.0, 1.0]
+    assert anywhere.limit.tolist() == [Limit.BUDGET] * 2
 
 
 def test_a_stencil_lies_on_both_sides_of_x_or_on_one_within_its_room():
     """Six points: the step times 0.53, 1 and 1.87; or four steps to one side, or 0.99 of its room."""
-    side = np.array([0, 1, -1, 1, -1, 0], np.int8)
-    left = np.array([9.0, 1.0, 9.0, 9.0, 1.0, 9.0])
-    right = np.array([9.0, 9.0, 1.0, 1.0, 9.0, 9.0])
-    search = measuring(6, lambda row, t: 3.0 * t + 1.0, 0.5, room=(left, right))
-    search.side = side
-    rows = search.measure(np.arange(5))
-    assert rows.tolist() == [0, 1, 2, 3, 4]
-    assert search.objective.lines is search.lines
-    told = search.objective.offsets
+    side = np.array([0, 1, -1, 1, -1], np.int8)
+    left = np.array([9.0, 1.0, 9.0, 9.0, 1.0])
+    right = np.array([9.0, 9.0, 1.0, 1.0, 9.0])
+    _, fit, told = measuring(5, lambda row, t: 3.0 * t + 1.0, 0.5, room=(left, right), side=side)
     expected = [0.5 * STENCIL, 2.0 * SIDED_NODES, -2.0 * SIDED_NODES, 0.99 * SIDED_NODES, -0.99 * SIDED_NODES]
-    assert told == pytest.approx(np.array(expected), rel=1e-12)
-    assert search.kept["value"] == pytest.approx([3.0] * 5 + [np.nan], rel=1e-9, nan_ok=True)
-    assert np.isnan(search.kept["left"][[1, 3]]).all()
-    assert np.isnan(search.kept["right"][[2, 4]]).all()
-    assert search.kept["left"][0] == pytest.approx(3.0, rel=1e-9)
-    assert np.isinf(search.own[5])
-    assert search.nfev == 30
+    assert told.offsets == pytest.approx(np.array(expected), rel=1e-12)
+    assert told.rows.tolist() == [0, 1, 2, 3, 4]
+    assert fit.value == pytest.approx([3.0] * 5, rel=1e-9)
+    assert np.isnan(fit.left[[1, 3]]).all()
+    assert np.isnan(fit.right[[2, 4]]).all()
+    assert fit.left[0] == pytest.approx(3.0, rel=1e-9)
 
 
 def test_points_are_where_x_reaches_them():
     """Beside 1 a step of 1e-15 is four or five roundings."""
-    search = measuring(1, lambda row, t: t, 1e-15, x=1.0)
-    search.measure(np.array([0]))
+    _, _, told = measuring(1, lambda row, t: t, 1e-15, x=1.0)
     expected = (1.0 + 1e-15 * STENCIL) - 1.0
-    assert search.objective.offsets[0].tolist() == expected.tolist()
+    assert told.offsets[0].tolist() == expected.tolist()
 
 
 def test_no_more_stencils_are_begun_than_the_budget_allows():
     """Six evaluations each."""
     for budget, count in ((5, 0), (6, 1), (17, 2), (18, 3), (99, 3)):
-        search = measuring(3, lambda row, t: t, 1.0, budget=budget)
-        assert search.measure(np.arange(3)).size == count
-        assert search.nfev == 6 * count
-        assert np.isfinite(search.own).sum() == count
+        told: Any = Told(3, lambda row, t: t, budget)
+        found = estimate(
+            told, Axes(told.parameters, np.zeros(3), np.arange(3)), 0.0, level=1e-12, step=np.ones(3),
+            smallest=np.full(3, 1e-9), wanted=lambda at, _: (np.ones(at.size), np.ones(at.size)), rounds=1,
+        )  # fmt: skip
+        assert found.nfev == told.nfev == 6 * count
+        assert np.isfinite(found.error).tolist() == [True] * count + [False] * (3 - count)
+        assert found.limit.tolist() == [Limit.NONE] * count + [Limit.BUDGET] * (3 - count)
 
 
 def test_noise_as_large_as_f_is_no_slope():
     """More than 0.03 of the largest value; where every value is 0 the noise that was measured is all there is."""
     sizes = [1.0, 1.0, -1.0, 0.0, 0.0, 1.0, 0.125]
     level = np.array([0.03 * 3.73, 0.03 * 3.75, 0.03 * 3.75, 1.0, 0.0, 0.03 * 3.74, 0.03])
-    search = measuring(7, lambda row, t: sizes[row] * (t + 1.87), 1.0, level=level)
-    search.measure(np.arange(7))
-    assert np.isinf(search.own).tolist() == [False, True, True, False, False, False, True]
+    _, fit, _ = measuring(7, lambda row, t: sizes[row] * (t + 1.87), 1.0, level=level)
+    assert np.isinf(fit.error).tolist() == [False, True, True, False, False, False, True]
     # The weights of the four values add up to 3.02, over the step.
-    assert search.fit.noise[[0, 3]] == pytest.approx([3.02 * 0.03 * 3.73, 3.02], rel=1e-9)
+    assert fit.noise[[0, 3]] == pytest.approx([3.02 * 0.03 * 3.73, 3.02], rel=1e-9)
 
 
 def test_where_f_is_finite_is_noted():
@@ -813,44 +781,39 @@ def test_where_f_is_finite_is_noted():
         lambda t: t != 0.53,
         lambda t: t > -0.7,
     ]
-    search = measuring(6, lambda row, t: 1.0 if edges[row](t) else np.nan, 1.0)
-    search.measure(np.arange(6))
-    assert search.finite_side.tolist() == [1, -1, -1, -1, -1, 1]
-    assert search.finite_side.dtype == np.int8
-    assert np.isinf(search.own).all()
+    _, fit, _ = measuring(6, lambda row, t: 1.0 if edges[row](t) else np.nan, 1.0)
+    assert fit.finite_side.tolist() == [1, -1, -1, -1, -1, 1]
+    assert fit.finite_side.dtype == np.int8
+    assert np.isinf(fit.error).all()
 
 
 def test_a_search_begins_with_nothing_known():
     """In the dtype of x; counts and sides are bytes, so that half a million lines take little memory."""
-    m = 2
-    parameters, flat = Parameters.of(np.ones(m, np.longdouble))
-    objective = Objective(lambda x: 1.0, parameters)
-    objective.nfev = 7
-    search = Search(
-        objective, Axes(parameters, flat, np.arange(m)), 1.0, 1e-9, np.ones(m), np.full(m, 1e-6), inner=np.full(m, 0.5),
-    )  # fmt: skip
-    for name in ("f_x", "level", "step", "smallest", "inner", "own", "contested", "left_room", "right_room"):
+    sizes: Any = {"f_x": 1.0, "level": 1e-9, "dtype": np.dtype(np.longdouble)}
+    search = Search.of(np.ones(2), np.full(2, 1e-6), inner=np.full(2, 0.5), **sizes)
+    for name in ("f_x", "level", "step", "smallest", "inner", "error", "conflict", "left_room", "right_room"):
         assert getattr(search, name).dtype == np.longdouble, name
-    for name in ("side", "clashes", "nearest", "shrunk", "widened", "off_domain"):
+    for name in ("side", "conflicts", "nearest", "shrunk", "widened", "off_domain"):
         assert getattr(search, name).dtype == np.int8, name
         assert getattr(search, name).tolist() == [0, 0], name
-    for name in ("at_zero", "kinked"):
-        assert getattr(search, name).dtype == bool, name
-        assert getattr(search, name).tolist() == [False, False], name
-    for name in ("own", "left_room", "right_room", "largest", "bent_at"):
+    for values in (search.at_zero, search.kept.kinked):
+        assert values.dtype == bool
+        assert values.tolist() == [False, False]
+    for name in ("error", "left_room", "right_room", "largest"):
         assert getattr(search, name).tolist() == [np.inf, np.inf], name
-    for values in (*search.kept.values(), search.last_step, search.last_bends):
+    numbers = [getattr(search.kept, name) for name in NUMBERS]
+    for values in (*numbers, search.kept_step, search.last_step, search.last_bends):
         assert np.isnan(values).all()
-    assert {values.dtype for values in search.kept.values()} == {np.dtype(np.longdouble)}
-    assert search.contested.tolist() == [0.0, 0.0]
+    assert {values.dtype for values in (*numbers, search.kept_step)} == {np.dtype(np.longdouble)}
+    assert search.conflict.tolist() == [0.0, 0.0]
     assert search.limit.tolist() == [Limit.BUDGET] * 2
-    assert (search.served, search.nfev) == (False, 0)
+    assert search.line.tolist() == [0, 1]
+    assert search.served is False
     assert (search.f_x.tolist(), search.level.tolist()) == ([1.0, 1.0], [pytest.approx(1e-9)] * 2)
     assert search.inner.tolist() == [0.5, 0.5]
-    known = Search(
-        objective, search.lines, 1.0, 1e-9, np.ones(m), np.ones(m), np.array([2.0, 3.0]),
-        at_zero=np.array([True, False]),
-    )  # fmt: skip
+    known = Search.of(
+        np.ones(2), np.ones(2), largest=np.array([2.0, 3.0]), at_zero=np.array([True, False]), **sizes
+    )
     assert (known.at_zero.tolist(), known.largest.tolist()) == ([True, False], [2.0, 3.0])
     assert np.isnan(known.inner).all()
     assert known.inner.dtype == np.longdouble

@@ -13,33 +13,31 @@ def asked(f):
     """Values (k, m) at the points, and how often f is asked between them."""
     calls = []
 
-    def ahead(at):
-        calls.append(at)
-        return np.array([f(at)])
+    def at(offsets):
+        calls.append(float(offsets[0]))
+        return np.array([[f(calls[-1])]])
 
-    return ahead, np.array([[f(t)] for t in POINTS.tolist()]), calls
+    return at, np.array([[f(t)] for t in POINTS.tolist()]), calls
 
 
 @pytest.mark.parametrize("step", [2.0**-20 / 80.0, 0.7e-7, 3e-7 / 7.0])
 def test_a_rounded_part_beside_a_smooth_one_jumps_by_its_step(step):
     """0.1 t rounded to it, and 0.02 t beside that."""
-    ahead, values, calls = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
+    at, values, calls = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
     rows, slope = np.ones(1, bool), np.array([0.02])
     for noise in (None, np.array([0.3 * step])):
         calls.clear()
-        assert jumps(ahead, POINTS, values, slope, rows, noise) == pytest.approx([step], rel=1e-2)
+        assert jumps(at, POINTS, values, slope, rows, noise) == pytest.approx([step], rel=1e-2)
         assert TIMES <= len(calls) <= 20
 
 
 def test_jumps_far_smaller_than_what_f_changes_by_are_found_where_their_noise_is_known():
     """A hundred of them in an interval: their standard deviation is 0.29 steps."""
     step = 1e-9
-    ahead, values, _ = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
+    at, values, _ = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
     rows, slope = np.ones(1, bool), np.array([0.02])
-    assert jumps(ahead, POINTS, values, slope, rows).tolist() == [0.0]
-    assert jumps(ahead, POINTS, values, slope, rows, np.array([0.3 * step])) == pytest.approx(
-        [step], rel=1e-2
-    )
+    assert jumps(at, POINTS, values, slope, rows).tolist() == [0.0]
+    assert jumps(at, POINTS, values, slope, rows, np.array([0.3 * step])) == pytest.approx([step], rel=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -53,20 +51,20 @@ def test_jumps_far_smaller_than_what_f_changes_by_are_found_where_their_noise_is
 )
 def test_what_is_continuous_has_no_jump(f):
     """What is left of its change falls with the interval; it is given up then."""
-    ahead, values, calls = asked(f)
-    assert jump_of(ahead, POINTS, values, np.array([0.02]), 0) == 0.0
+    at, values, calls = asked(f)
+    assert jump_of(at, POINTS, values, np.array([0.02]), 0) == 0.0
     assert len(calls) <= HALVINGS
-    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+    assert jumps(at, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(("offset", "step"), [(1.0, 1e-6 / 7.0), (1e8, 0.0)])
 def test_what_is_a_rounding_of_f_is_no_jump(offset, step):
     """1e8 is off by 64 times 2e-8 at the most; of rows of one f three tell, and others jump as they change."""
-    ahead, values, calls = asked(lambda t: offset + np.floor(0.3 * t / 1e-6 * 7.0 + 0.3) * 1e-6 / 7.0)
+    at, values, calls = asked(lambda t: offset + np.floor(0.3 * t / 1e-6 * 7.0 + 0.3) * 1e-6 / 7.0)
     rows = np.ones(5, bool)
 
-    def together(at):
-        return np.repeat(ahead(at), 5)
+    def together(offsets):
+        return np.repeat(at(offsets), 5, axis=1)
 
     found = jumps(together, POINTS, np.repeat(values, 5, axis=1), np.zeros(5), rows)
     assert found[:3] == pytest.approx(np.full(3, step), rel=1e-2, abs=1e-12)
@@ -76,8 +74,8 @@ def test_what_is_a_rounding_of_f_is_no_jump(offset, step):
 
 def test_one_jump_beside_x_is_no_rounding():
     """Two intervals have to hold one."""
-    ahead, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
-    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+    at, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
+    assert jumps(at, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
     assert calls == []
 
 
@@ -131,17 +129,18 @@ def test_jumps_are_looked_for_where_what_f_rises_by_falls(f, looked):
     """All but the first points show no noise: beyond a kink f rises by as much each time, and never by less again."""
     asked = []
 
-    def ahead(at):
-        asked.append(at)
-        return np.array([f(at)])
+    def at(offsets):
+        if offsets.size == 1:
+            asked.append(offsets[0])
+        return np.array([[f(t)] for t in offsets.tolist()])
 
-    found = estimate_noise(lambda s: np.array([[f(s * k)] for k in range(8)]), 1e-6, back=True, ahead=ahead)
+    found = estimate_noise(at, 1e-6, back=True)
     assert found.level[0] == pytest.approx(0.6e-6 / 7.0 if looked else 0.0, rel=0.01, abs=1e-15)
-    assert any(at < 7e-6 for at in asked) is looked
+    assert any(offset < 7e-6 for offset in asked) is looked
 
 
 def test_jumps_to_and_fro_are_no_steps():
     """Their sum is next to nothing: between them f has the slope that it has over all of them."""
-    ahead, values, calls = asked(lambda t: 0.02 * t + 1e-8 * (int(t / 1e-6 + 0.5) % 2))
-    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+    at, values, calls = asked(lambda t: 0.02 * t + 1e-8 * (int(t / 1e-6 + 0.5) % 2))
+    assert jumps(at, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
     assert calls == []
