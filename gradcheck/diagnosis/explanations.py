@@ -30,6 +30,8 @@ Gradient = Callable[[Flat], Flat]
 SLIGHT = 1e-2
 # So many times that is what one entry is off by for which another mistake is looked for.
 APART = 10.0
+# So many times what is accepted at least one entry is off by where others are told to be right.
+CLEAR = 100.0
 # The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
 STEPS = 100.0
 
@@ -189,8 +191,13 @@ def _opposite(s: Scope) -> Cause | None:
 
 
 def _between(everything: Scope) -> Cause | None:
-    """Every array up to one is wrong, and every one behind it right, or the other way round."""
-    states, throughout = [], True
+    """Every array up to one is wrong, and every one behind it right, or the other way round.
+
+    Not where all are off by little more than is accepted: what is right may be off by as much as that, then.
+    """
+    off, states, throughout = np.abs(everything.analytic - everything.numerical), [], True
+    if not (off > CLEAR * everything.slack(everything.analytic))[everything.wrong].any():
+        return None
     for b in everything.blocks:
         part = everything.one(b)
         bad = int(part.wrong.sum())

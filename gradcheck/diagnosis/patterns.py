@@ -37,6 +37,8 @@ PLAIN = (1.5, 2.0, 3.0, 4.0)
 WHOLE = 0.01
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
+# A factor that is off 1 by no more than this many rtol has to fit to rounding.
+NEAR = 10.0
 # Of a factor of which it is not known yet where it holds.
 ANYWHERE = Place((), 0, Extent.WRONG)
 
@@ -73,10 +75,18 @@ def factor(s: Scope) -> Cause | None:
                 place = _of_judged(s, s.analytic / value)
             if place is not None:
                 return replace(known, place=place, value=value, bar=spread)
+    near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
-        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
-        return None if s.undecided.size else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
+        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead,
+        # and so would one that is off by little more than others may be.
+        others = s.undecided.size or (near and not s.complete)
+        return None if others else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
+    if near:
+        # Beside what is accepted of each any number near 1 is the factor of all.
+        tolerance = replace(s.subject.tolerance, rtol=ROUNDING * s.subject.tolerance.eps)
+        s = replace(s, subject=replace(s.subject, tolerance=tolerance))
+        c = float(1.0 / slope(s, s.analytic, s.numerical))
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
