@@ -45,6 +45,7 @@ class Kind(Enum):
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
+    SHARES = "the sum under outputs not differentiated"
     DELTA = "a small constant inside a logarithm"
     UNUSED = "f does not depend on it"
     STATIONARY = "f is stationary by it"

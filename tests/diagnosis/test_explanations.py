@@ -814,7 +814,7 @@ def test_where_x_is_one_number_a_norm_or_a_softmax_is_a_mean(x: float):
     (sentence,) = explain(M - M.mean(axis=1, keepdims=True), M, np.full((4, 3), x))
     assert sentence == (
         "numerical is analytic without its mean in each row in all 12 entries of x: "
-        "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
+        "a mean, a norm or a softmax of x (the same where it is one number) that is not differentiated?"
     )
     assert "p = softmax of each row" in explain(M - Q * M.sum(axis=1, keepdims=True), M, np.log(Q))[0]
     # Neither fits a term that is left out.
@@ -1586,6 +1586,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.DIFFERENCE: sentences.QUOTIENT, Kind.BETWEEN: "every other array is right: look between",
+        Kind.SHARES: sentences.SHARES,
         Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
     }  # fmt: skip
 
