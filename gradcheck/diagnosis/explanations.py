@@ -258,7 +258,7 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, terms.unused,
+    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
 )  # fmt: skip

@@ -19,8 +19,6 @@ from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
 
-# Rounding to float32 is off by half of this relative to an entry; sums of many terms by some tens of it.
-FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
 # Factors that mistakes of units, bases and powers make.
@@ -257,19 +255,6 @@ def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | Non
     if more is None or not seen(more):
         return None
     return Cause(kind, everywhere(more), vague=True, value=float(np.max(np.abs(s.analytic))))
-
-
-def float32(s: Scope) -> Cause | None:
-    """Values that float32 holds, off by what its rounding makes."""
-    g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
-    off = float(np.nanmax(np.abs(g - s.numerical)))
-    if off > FLOAT32_OFF * scale or scale > 1e38 or (g != g.astype(np.float32)).any():
-        return None
-    # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
-    mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
-    if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
-        return None
-    return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale)
 
 
 def _one_each(line: Index, times: Array) -> bool:

@@ -47,8 +47,9 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
-    Kind.FLOAT32: "analytic has only the digits of float32 in {where}, off by up to {c.value:.1g} of the largest: "
-        "computed in float32?",
+    Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
+        "computed in {c.order}?",
+    Kind.ROUNDED: "analytic is numerical rounded to {c.length} decimals in {where}: printed, and pasted?",
     Kind.PROJECTED: "analytic is numerical without its part along {what}{each} in {where}: "
         "a gradient projected off {what}, as on a sphere?",
     Kind.NOT_PROJECTED: "numerical is analytic without its part along {what}{each} in {where}: "

@@ -32,6 +32,7 @@ class Kind(Enum):
     CLIPPED = "clipped"
     SIGNS = "signs alone"
     FLOAT32 = "computed in float32"
+    ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
     L1 = "L1 penalty"
     OFFSET = "a constant"

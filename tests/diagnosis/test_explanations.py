@@ -94,6 +94,8 @@ C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
 Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
 LINE = np.linspace(-1.0, 2.9, 12)
+# What two bytes leave of M.
+HALF = np.max(np.abs(M.astype(np.float16) - M)) / np.max(np.abs(M))
 E = normal(8, 4, seed=21)
 Z = normal(4) + 1j * normal(4, seed=4)
 TREE = {"W": M, "b": normal(3, seed=8)}
@@ -433,6 +435,17 @@ EXAMPLES = {
         "analytic has only the digits of float32 in all 6 entries of x, off by up to 2e-08 of the largest: "
         "computed in float32?",
         options={"rtol": 1e-9},
+    ),
+    "float16": Example(
+        M,
+        M.astype(np.float16).astype(float),
+        f"analytic has only the digits of float16 in all 12 entries of x, off by up to {HALF:.1g} of the largest: "
+        "computed in float16?",
+    ),
+    "rounded": Example(
+        M,
+        M.round(2),
+        "analytic is numerical rounded to 2 decimals in all 12 entries of x: printed, and pasted?",
     ),
     "conjugate": Example(
         Z,
@@ -889,6 +902,24 @@ def test_an_error_of_that_size_with_all_digits_is_not_float32():
 
     assert explain(V, off, AT, rtol=1e-9) == ()
     assert explain(1e300 * V, 1e300 * off, AT, rtol=1e-9) == ()
+
+
+@pytest.mark.slow
+def test_two_bytes_and_decimals_are_told_by_their_digits():
+    """bfloat16 too; not numbers of few bits that lack more than their rounding, nor whole numbers that lack a term."""
+    rng = np.random.default_rng(2)
+    right = rng.normal(size=40)
+    brain = np.ldexp(np.rint(np.ldexp(np.frexp(right)[0], 8)), np.frexp(right)[1] - 8)
+    (said,) = explain(right, brain)
+    assert said.startswith(
+        "analytic has only the digits of bfloat16 in all 40 entries of x, off by up to 0.00"
+    )
+    assert not any("digits of" in said for said in explain(right * (1.0 + 0.05 * rng.normal(size=40)), brain))
+    assert "rounded to 3 decimals" in explain(right, right.round(3))[0]
+
+    whole = rng.integers(-9, 9, 40).astype(float)
+    for term in (0.2 * rng.normal(size=40), 0.4 * np.abs(rng.normal(size=40)), 0.3 * np.sin(whole)):
+        assert not any("rounded" in said for said in explain(whole + term, whole))
 
 
 def test_short_binary_fractions_are_no_sign_of_float32():
