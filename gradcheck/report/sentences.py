@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.words import number
+from gradcheck.results.words import count, number
 
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
@@ -41,7 +41,6 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.BY_COLUMNS: MOVED,
     Kind.BY_ROWS: MOVED,
     Kind.REVERSED: MOVED,
-    Kind.SHIFTED: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
@@ -274,6 +273,11 @@ def _transposed(c: Cause) -> str:
     return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
 
 
+def _shifted(c: Cause) -> str:
+    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
+    return MOVED.format(name=_names(c.place.arrays), c=c) + filled
+
+
 def _reordered(c: Cause) -> str:
     where = place_words(c.place)
     if c.place.extent in (Extent.TESTED, Extent.JUDGED):
@@ -355,7 +359,7 @@ def _between(c: Cause) -> str:
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
+    Kind.SHIFTED: _shifted, Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
     Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
     Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,

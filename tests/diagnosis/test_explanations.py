@@ -181,6 +181,9 @@ EXAMPLES = {
     ),
     "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
     "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
+    "shifted, filled": Example(
+        V, np.r_[0.0, V[:-1]], "x is shifted: numpy.roll(analytic, -1) fits, but for 1 entry filled with 0"
+    ),
     "exchanged": Example(V, V[[0, 4, 2, 3, 1, 5]], "x[1] and x[4] are exchanged"),
     "rows exchanged": Example(M, M[[0, 3, 2, 1]], "rows 1 and 3 of x are exchanged"),
     "rows in another order": Example(
@@ -521,6 +524,7 @@ SPOILABLE = {
     "reversed": (M, M[::-1]),
     "shifted": (V, np.roll(V, 2)),
     "shifted along an axis": (M, np.roll(M, 1, 1)),
+    "shifted, filled": (M, np.vstack([np.zeros(3), M[:-1]])),
     "exchanged": (V, V[[5, 1, 2, 3, 4, 0]]),
     "another order": (V, V[[5, 1, 0, 3, 4, 2]]),
     "reduced": (V, np.full(6, V.sum())),
@@ -553,6 +557,26 @@ def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
 
     assert explain(right, wrong, x)
     assert explain(right, spoilt(wrong), x) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(300,), (20, 30), (3, 4, 5)])
+def test_a_shift_whose_end_was_filled_is_told_of_a_sample(shape: tuple[int, ...]):
+    """The few entries that came round are asked for; filled with another number than 0 it is no shift."""
+    a, x = np.random.default_rng(3).normal(size=(2, *shape))
+
+    def shifted(fill: float) -> Any:
+        def grad(x: np.ndarray) -> np.ndarray:
+            g = np.roll(a * np.cos(x), 1, -1)
+            g[..., 0] = fill
+            return g
+
+        return check_gradient(lambda x: float(np.sum(a * np.sin(x))), grad, x).causes
+
+    (cause,) = shifted(0.0)
+    assert (cause.kind, cause.length) == (Kind.SHIFTED, x.size // shape[-1])
+    assert cause.order == f"numpy.roll(analytic, -1{', ' * (len(shape) > 1)}{len(shape) - 1 or ''})"
+    assert Kind.SHIFTED not in [cause.kind for cause in shifted(0.25)]
 
 
 def test_a_direction_of_descent_of_length_1_has_its_sign():
