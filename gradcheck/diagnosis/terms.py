@@ -325,6 +325,12 @@ def rounded(s: Scope) -> Cause | None:
     both = (off > MOST * step).any() and (off < -MOST * step).any()
     # Half of them are off by more than a quarter, where fractions lie anywhere.
     few = 3 * np.count_nonzero(np.abs(off) > 0.25 * step) < off.size
-    if few or not both or (np.abs(off) > 0.5 * step + allowed).any() or np.unique(g[s.wrong]).size < ROUNDED:
+    if (
+        few
+        or allowed.max() > 0.1 * step
+        or not both
+        or (np.abs(off) > 0.5 * step + allowed).any()
+        or np.unique(g[s.wrong]).size < ROUNDED
+    ):
         return None
     return Cause(Kind.ROUNDED, everywhere(s), vague=True, length=decimals)
