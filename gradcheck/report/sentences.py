@@ -48,7 +48,6 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
-    Kind.ROUNDED: "analytic is numerical rounded to {c.length} decimals in {where}: printed, and pasted?",
     Kind.PROJECTED: "analytic is numerical without its part along {what}{each} in {where}: "
         "a gradient projected off {what}, as on a sphere?",
     Kind.NOT_PROJECTED: "numerical is analytic without its part along {what}{each} in {where}: "
@@ -273,6 +272,11 @@ def _transposed(c: Cause) -> str:
     return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
 
 
+def _rounded(c: Cause) -> str:
+    to = count(c.length, "decimal") if c.length else "whole numbers"
+    return f"analytic is numerical rounded to {to} in {place_words(c.place)}: printed, and pasted?"
+
+
 def _shifted(c: Cause) -> str:
     filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
     return MOVED.format(name=_names(c.place.arrays), c=c) + filled
@@ -359,7 +363,8 @@ def _between(c: Cause) -> str:
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.SHIFTED: _shifted, Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
+    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded,
+    Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
     Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
     Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,
