@@ -258,13 +258,9 @@ def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, en
     reach = POSITIONS[-1] * first_spacing(coarse)
     most = np.where(setting.slope * reach > CLEAR * setting.level, setting.slope, 0.0)
     np.maximum.at(most, output, own * scale)
-    # What is 0 has no size of its own: beside weights of 0.01 a bias has theirs.
-    size = setting.size_of(column)
-    usual = min(1.0, float(np.median(scale[size > 0]))) if (size > 0).any() else 1.0
-    unit = np.where(size > 0, scale, np.minimum(scale, usual))
-    others = most[output] / unit
+    others = most[output] / scale
     slight = np.abs(given) <= ROUNDINGS * setting.tolerance.eps * others
-    slight &= np.abs(given) * np.maximum(unit, usual) <= setting.level[output]
+    slight &= np.abs(given) * np.maximum(scale, 1.0) <= setting.level[output]
     still |= slight & (found.chord <= MARGIN * found.error) & (bar <= others)
     group = setting.groups(entries)
     return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
