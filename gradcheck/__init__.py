@@ -76,9 +76,14 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if not TYPE_CHECKING:  # to a type checker a name that is not above is an error
 
     def __getattr__(name: str) -> Any:
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
+
+        if name not in _HOME_OF:
+            from difflib import get_close_matches
+
+            close = [] if name.startswith("_") else get_close_matches(name, __all__, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant}")
 
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
         globals()[name] = value  # the next use does not come here

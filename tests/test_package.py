@@ -31,9 +31,13 @@ def test_every_public_name_is_there_and_comes_from_where_the_types_come_from():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    """A typing error is told as for any module; `hasattr` works."""
-    with pytest.raises(AttributeError, match="module 'gradcheck' has no attribute 'check_gradiant'"):
-        _ = gradcheck.check_gradiant
+    """A typing error, or SciPy's name, is told with what was meant; `hasattr` works."""
+    said = "module 'gradcheck' has no attribute '{}'; did you mean check_gradient\\?"
+    for name in ("check_gradiant", "check_grad"):
+        with pytest.raises(AttributeError, match=said.format(name)):
+            getattr(gradcheck, name)
+    with pytest.raises(AttributeError, match=r"module 'gradcheck' has no attribute 'zzzz'$"):
+        _ = gradcheck.zzzz
 
 
 @pytest.mark.slow

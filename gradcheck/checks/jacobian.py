@@ -174,7 +174,7 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
     steps = None if known.setting is None else known.setting.first_steps
     given = Circumstances(
         known.tolerance, options.budgeted, noun, known.coarse, steps,
-        analytic=analytic, subgradient=options.subgradient,
+        analytic=analytic, subgradient=options.subgradient, method=options.method,
     )  # fmt: skip
     return compose(
         named, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,

@@ -31,6 +31,8 @@ Gradient = Callable[[Flat], Flat]
 SLIGHT = 1e-2
 # So many times that is what one entry is off by for which another mistake is looked for.
 APART = 10.0
+# So many times what is accepted at least one entry is off by where others are told to be right.
+CLEAR = 100.0
 # The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
 STEPS = 100.0
 
@@ -175,8 +177,13 @@ def _opposite(s: Scope) -> Cause | None:
 
 
 def _between(everything: Scope) -> Cause | None:
-    """Every array up to one is wrong, and every one behind it right, or the other way round."""
-    states, throughout = [], True
+    """Every array up to one is wrong, and every one behind it right, or the other way round.
+
+    Not where all are off by little more than is accepted: what is right may be off by as much as that, then.
+    """
+    off, states, throughout = np.abs(everything.analytic - everything.numerical), [], True
+    if not (off > CLEAR * everything.slack(everything.analytic))[everything.wrong].any():
+        return None
     for b in everything.blocks:
         part = everything.one(b)
         bad = int(part.wrong.sum())
@@ -237,7 +244,7 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, terms.unused,
+    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
 )  # fmt: skip

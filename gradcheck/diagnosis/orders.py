@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
-from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
+from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, SAMPLE, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.triangles import other_claims
@@ -48,10 +48,14 @@ def rearranged(s: Scope) -> Cause | None:
     wrong = np.flatnonzero(s.wrong)
     for tried, (cause, moved) in enumerate(_orders(s, array), start=1):
         # Those that are wrong tell most, and are few.
-        if not s.fits(_read(moved, at[wrong]), wrong).all():
+        of_wrong = _read(moved, at[wrong])
+        if not (np.isnan(of_wrong) | s.fits(of_wrong, wrong)).all():
             continue
         explained = _read(moved, at)
-        if s.mends(explained, choices=math.log10(tried)) and _tells(s, cause, array, moved, explained):
+        if cause.length is not None:
+            if _filled(s, explained, choices=math.log10(tried)):
+                return _placed(s, cause, explained)
+        elif s.mends(explained, choices=math.log10(tried)) and _tells(s, cause, array, moved, explained):
             return _placed(s, cause, explained)
     for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
         cause_of_lines = _lines(s, array, axis)
@@ -72,6 +76,21 @@ def folded(s: Scope) -> Cause | None:
             length = 2 if how.doubled else None
             return Cause(Kind.FOLDED, everywhere(s), length=length, origin=how.side, order=how.triangle)
     return None
+
+
+def _filled(s: Scope, explained: Flat, choices: float) -> bool:
+    """Whether all entries fit but those that came round, nan, which are few: f is asked for them, and bears it out."""
+    lost = np.isnan(explained)
+    others = replace(s, wrong=s.wrong & ~lost)
+    if not (s.fits(explained) | lost).all() or not others.convinces(explained, choices=choices):
+        return False
+    unknown = s.at[lost & ~s.known]
+    if unknown.size:
+        more = s.measured(unknown) if unknown.size <= SAMPLE and s.whole else None
+        if more is None or not more.known[lost].all():
+            return False
+        s = more
+    return s.complete or bool(s.confirmed(np.where(lost, s.numerical, explained)))
 
 
 def _tells(s: Scope, cause: Cause, array: Array, moved: Array, explained: Flat) -> bool:
@@ -160,24 +179,42 @@ def _block_transposed(s: Scope, array: Array) -> Orders:
 
 
 def _shifted(s: Scope, array: Array) -> Orders:
-    """numpy.roll by each k that brings a fitting value to a wrong entry: along an axis, or in memory order.
+    """numpy.roll by each k that brings a fitting value to a wrong entry; nan where 0 was filled for what came round."""
+    whole = everywhere(s)
+    for k, axis in _rolls(s, array):
+        order = f"numpy.roll(analytic, {k})" if axis is None else f"numpy.roll(analytic, {k}, {axis})"
+        moved = (
+            np.roll(array.reshape(-1, array.shape[-1]), k, axis=0)
+            if axis is None
+            else np.roll(array, k, axis)
+        )
+        yield Cause(Kind.SHIFTED, whole, order=order), moved.reshape(array.shape)
+        rows = np.moveaxis(moved, axis or 0, 0)
+        lost = rows[:k] if k > 0 else rows[k:]
+        if not lost.any():
+            lost[...] = np.nan
+            yield Cause(Kind.SHIFTED, whole, order=order, length=lost.size), moved.reshape(array.shape)
 
-    The one that is known best in units of its slack, for a 0 may have come from many places.
+
+def _rolls(s: Scope, array: Array) -> Iterator[tuple[int, int | None]]:
+    """Shifts along an axis, or in memory order, of the entry that is known best in units of its slack.
+
+    For a 0 may have come from many places. The values of some may have been lost: then of the next that has not.
     """
-    b, whole = s.blocks[0], everywhere(s)
-    telling = int(np.argmax(np.where(s.wrong, np.abs(s.numerical) / s.slack(s.numerical), 0.0)))
-    entry, part = divmod(int(s.at[telling]) - b.start, array.shape[-1])
-    r, slack = s.numerical[telling], s.slack(s.numerical)[telling]
-    if len(b.shape) > 1:
-        index = b.index(int(s.at[telling]))
-        for axis in range(len(b.shape)):
-            line = array[(*index[:axis], slice(None), *index[axis + 1 :], part)]
-            for k in _shifts(np.abs(line - r) <= slack, index[axis]):
-                order = f"numpy.roll(analytic, {k}, {axis})"
-                yield Cause(Kind.SHIFTED, whole, order=order), np.roll(array, k, axis)
-    entries = array.reshape(-1, array.shape[-1])
-    for k in _shifts(np.abs(entries[:, part] - r) <= slack, entry):
-        yield Cause(Kind.SHIFTED, whole, order=f"numpy.roll(analytic, {k})"), np.roll(entries, k, axis=0)
+    b, parts = s.blocks[0], array.shape[-1]
+    best = np.argsort(-np.where(s.wrong, np.abs(s.numerical) / s.slack(s.numerical), 0.0))[:SAMPLE]
+    for row in best[s.wrong[best]].tolist():
+        entry, part = divmod(int(s.at[row]) - b.start, parts)
+        alike = np.abs(array[..., part] - s.numerical[row]) <= s.slack(s.numerical)[row]
+        if alike.any():
+            break
+    else:
+        return
+    index = b.index(int(s.at[row])) if len(b.shape) > 1 else ()
+    for axis in range(len(index)):
+        line = alike[(*index[:axis], slice(None), *index[axis + 1 :])]
+        yield from ((k, axis) for k in _shifts(line, index[axis]))
+    yield from ((k, None) for k in _shifts(alike.ravel(), entry))
 
 
 def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:

@@ -28,8 +28,6 @@ from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
 
-# Rounding to float32 is off by half of this relative to an entry; sums of many terms by some tens of it.
-FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
 # Factors that mistakes of units, bases and powers make.
@@ -46,6 +44,8 @@ PLAIN = (1.5, 2.0, 3.0, 4.0)
 WHOLE = 0.01
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
+# A factor that is off 1 by no more than this many rtol has to fit to rounding.
+NEAR = 10.0
 # Of a factor of which it is not known yet where it holds.
 ANYWHERE = Place((), 0, Extent.WRONG)
 
@@ -82,10 +82,18 @@ def factor(s: Scope) -> Cause | None:
                 place = _of_judged(s, s.analytic / value)
             if place is not None:
                 return replace(known, place=place, value=value, bar=spread)
+    near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
-        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
-        return None if s.undecided.size else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
+        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead,
+        # and so would one that is off by little more than others may be.
+        others = s.undecided.size or (near and not s.complete)
+        return None if others else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
+    if near:
+        # Beside what is accepted of each any number near 1 is the factor of all.
+        tolerance = replace(s.subject.tolerance, rtol=ROUNDING * s.subject.tolerance.eps)
+        s = replace(s, subject=replace(s.subject, tolerance=tolerance))
+        c = float(1.0 / slope(s, s.analytic, s.numerical))
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
@@ -253,19 +261,6 @@ def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | Non
     if more is None or not seen(more):
         return None
     return Cause(kind, everywhere(more), vague=True, value=float(np.max(np.abs(s.analytic))))
-
-
-def float32(s: Scope) -> Cause | None:
-    """Values that float32 holds, off by what its rounding makes."""
-    g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
-    off = float(np.nanmax(np.abs(g - s.numerical)))
-    if off > FLOAT32_OFF * scale or scale > 1e38 or (g != g.astype(np.float32)).any():
-        return None
-    # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
-    mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
-    if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
-        return None
-    return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale)
 
 
 def assigned(s: Scope) -> Cause | None:

@@ -16,6 +16,7 @@ from gradcheck.diagnosis.patterns import factor
 from gradcheck.diagnosis.regions import everywhere, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -32,6 +33,8 @@ KINDS = (
 ALIKE = "alike"
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
+# Entries of a matrix up to which lines within its rows and columns are looked at.
+MANY = 200_000
 # Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
 BESIDE = 4
 
@@ -124,12 +127,14 @@ def projected(s: Scope) -> Cause | None:
     # What a few entries show to be one factor needs no look at f: less a mean of one entry a line is n/(n - 1) of it.
     if not _whole(s) or (not s.complete and factor(s) is not None):
         return None
-    for (basis, kind, given_back), (words, lines) in itertools.product(KINDS, _lines(s)):
-        alike, by_x = _alike_along(s, lines), "x" in basis
+    for (basis, kind, given_back), (words, lines, x) in itertools.product(KINDS, _lines(s)):
+        alike, by_x = _alike_along(x), "x" in basis
         if lines.shape[1] < 1 + MARGIN or (alike and by_x):
             continue
-        for added in ADDED if by_x and not given_back else ADDED[:1]:
-            explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
+        # A norm is a root of the sum of squares, or of their mean, a deviation of that.
+        counts = (1, x.shape[1]) if basis == "x" else (x.shape[1],)
+        for added in [n * e for n in counts for e in ADDED] if by_x and not given_back else ADDED[:1]:
+            explained = _explained(s, lines, *_directions(x, basis, added), given_back)
             if explained is not None and s.mends(explained, choices=2.0):
                 place = everywhere(s, s.confirmed(explained))
                 return Cause(kind, place, origin=words, order=ALIKE if alike else "")
@@ -163,20 +168,27 @@ def divided(s: Scope) -> Cause | None:
 
     Of x / sum(x) of which the sum is not differentiated u is 1 / sum(x) and w is x. Of a softmax they are p and 1, and
     h is analytic where its sum is not differentiated, analytic / (1 - p) where analytic is the diagonal p (1 - p)
-    alone, and p analytic where analytic is the derivative by p.
+    alone, and p analytic where analytic is the derivative by p. Of outputs that are shares f(x) is p, and of their
+    logarithms u is 1 and w is exp f(x).
     """
-    for words, lines in _lines(s) if _whole(s) else ():
-        x, g = s.x[lines], s.analytic[lines]
-        e = np.exp(x - x.max(axis=1, keepdims=True))
+    for words, lines, x in _lines(s) if _whole(s) else ():
+        g, e = s.analytic[lines], np.exp(x - x.max(axis=1, keepdims=True))
         p, ones = e / e.sum(axis=1, keepdims=True), np.ones_like(x)
-        of = "x" if s.subject.matrix else words
-        for kind, origin, part, h, u, w in (
+        of = "x" if s.subject.matrix and words == "each row" else words
+        kinds: list[tuple[Kind, str, str, Array, Array, Array]] = [
             (Kind.NOT_DIVIDED, words, "", g, ones / x.sum(axis=1, keepdims=True), x),
             (Kind.SOFTMAX, of, "", g, p, ones),
             (Kind.SOFTMAX, of, "diagonal", g / (1.0 - p), p, ones),
             (Kind.SOFTMAX, of, "by p", p * g, p, ones),
-        ):
-            if lines.shape[1] < 2 or (not part and _alike_along(s, lines)):
+        ]
+        if "f(x)" in words:
+            kinds = [
+                (Kind.SHARES, words, "", g, x, ones),
+                (Kind.SHARES, words, "diagonal", g / (1.0 - x), x, ones),
+                (Kind.SHARES, words, "log", g, ones, np.exp(x)),
+            ]
+        for kind, origin, part, h, u, w in kinds:
+            if lines.shape[1] < 2 or (part in ("", "log") and _alike_along(x)):
                 continue
             explained = np.empty_like(s.analytic)
             explained[lines] = h - u * np.sum(w * h, axis=1, keepdims=True)
@@ -193,41 +205,55 @@ def _whole(s: Scope) -> bool:
     return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.whole and bool(s.telling.sum() > 1)
 
 
-def _alike_along(s: Scope, lines: Index) -> bool:
-    """Whether x is one number along each of some lines: then all that is taken off there is a mean."""
-    x = s.x[lines]
+def _alike_along(x: Array) -> bool:
+    """Whether x is one number along each line: then all that is taken off there is a mean."""
     return bool((np.ptp(x, axis=1) <= SAME * np.abs(x).max(axis=1)).all())
 
 
-def _lines(s: Scope) -> Iterator[tuple[str, Index]]:
-    """The vectors (k, n) of entries of which each may have a norm of its own: the array, its rows, its columns.
+def _lines(s: Scope) -> Iterator[tuple[str, Index, Array]]:
+    """The vectors (k, n) of entries of which each may have a norm of its own, and what that is the norm of there.
 
-    Of a matrix its rows alone, which are gradients.
+    Of a gradient the array and its lines along each axis. Of a matrix its rows, which are gradients, and the lines of
+    each along the axes of x; and f(x), of which every column is the derivative by one coordinate, and its lines.
     """
     shape = s.blocks[0].shape
     places = np.arange(math.prod(shape))
     if not s.subject.matrix:
-        yield "x", places[None]
-    if len(shape) == 2:
-        yield "each row", places.reshape(shape)
-        if not s.subject.matrix:
-            yield "each column", places.reshape(shape).T
+        yield from ((words or "x", lines, s.x[lines]) for words, lines in _along(places[None], shape))
+        return
+    values = dict(s.subject.bases(s.at))
+    names, rows = s.parameters, places.reshape(shape)
+    sides = [("x", rows, s.subject.behind[-1][1] if len(s.subject.behind) == 2 else ())]
+    if isinstance(names, JacobianNames) and names.blocks[0].name != "H":
+        sides.append(("f(x)", rows.T, names.outputs))
+    for of, vectors, axes in sides if places.size <= MANY else sides[:1]:
+        whole = "each row" if of == "x" else of
+        for words, lines in _along(vectors, axes if math.prod(axes) == vectors.shape[1] else ()):
+            yield f"{words} of {of}" if words else whole, lines, values[of][lines]
 
 
-def _directions(s: Scope, lines: Index, basis: str, added: float) -> tuple[NDArray[np.floating], Flat]:
-    """Orthonormal directions (k, q, n) of every line, and the shares (k, q) of the parts along them.
+def _along(vectors: Index, shape: tuple[int, ...]) -> Iterator[tuple[str, Index]]:
+    """The vectors (k, n) themselves, and their lines along each of several axes of one: `each row`, `axis 2`."""
+    yield "", vectors
+    for axis in reversed(range(len(shape))) if len(shape) > 1 else ():
+        words = ("each column", "each row")[axis] if len(shape) == 2 else f"axis {axis}"
+        each = np.moveaxis(vectors.reshape(-1, *shape), 1 + axis, -1)
+        yield words, each.reshape(-1, shape[axis])
 
-    A share is what is taken off: 1, or a little less where some e is added to the mean of squares, var / (var + e).
+
+def _directions(x: Array, basis: str, added: float) -> tuple[NDArray[np.floating], Flat]:
+    """Orthonormal directions (k, q, n) of every line of some x (k, n), and the shares (k, q) of the parts along them.
+
+    A share is what is taken off: 1, or a little less where something is added to the sum of squares.
     """
-    x, ones = s.x[lines], np.ones(lines.shape)
-    one = ones / math.sqrt(lines.shape[1])
+    ones = np.ones(x.shape)
+    one = ones / math.sqrt(x.shape[1])
     if basis == "1":
-        return one[:, None], np.ones((len(lines), 1))
+        return one[:, None], np.ones((len(x), 1))
     along = x if basis == "x" else x - x.mean(axis=1, keepdims=True)
     squares = np.sum(along**2, axis=1, keepdims=True)
     unit = along / np.sqrt(squares)
-    # A norm is a root of the sum of squares, a deviation of their mean.
-    share = squares / (squares + added * (1 if basis == "x" else lines.shape[1]))
+    share = squares / (squares + added)
     if basis == "1, x":
         return np.stack([one, unit], axis=1), np.hstack([np.ones_like(share), share])
     return unit[:, None], share

@@ -1,4 +1,4 @@
-"""Mistakes that x or f explains: a term left out, entries without use, another parameter, a difference quotient."""
+"""Mistakes that x, f or digits explain: a term left out, another parameter, a difference quotient, a coarser type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
-from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
+from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
+from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.cause import Cause, Kind
 
@@ -63,6 +64,10 @@ NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
 WIDE = 0.1
 # Second derivatives are by-products of the first, and known to about so much.
 CURVATURE = 0.05
+# Rounding is off by half a unit relative to an entry, sums of many terms by some tens of it; of two bytes by fewer.
+OFF = {"float32": 64 * 2.0**-23, "float16": 8 * 2.0**-10, "bfloat16": 8 * 2.0**-7}
+# Decimals to which people round, and entries that are off by fractions of the last one anywhere up to its half.
+DECIMALS, ROUNDED, MOST = 7, 4, 0.3
 
 
 def left_out(s: Scope, kind: Kind) -> Cause | None:
@@ -262,3 +267,49 @@ def gauss_newton(s: Scope) -> Cause | None:
     return Cause(
         Kind.GAUSS_NEWTON, everywhere(s), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
     )
+
+
+def float32(s: Scope) -> Cause | None:
+    """Values that float32 holds, or a type of two bytes, off by what its rounding makes."""
+    g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
+    off = float(np.nanmax(np.abs(g - s.numerical)))
+    if not np.isfinite(g).all() or scale > 1e38 or (g != g.astype(np.float32)).any():
+        return None
+    mantissa, order = np.frexp(g)[0], "float32"
+    if dtype_by_digits(g, "float64") == "float16":
+        order = "bfloat16" if np.array_equal(mantissa * 2.0**8, np.rint(mantissa * 2.0**8)) else "float16"
+    # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
+    long = mantissa[s.wrong] * 2.0**12
+    if off > OFF[order] * scale or (order == "float32" and np.unique(long[long != np.rint(long)]).size < 2):
+        return None
+    return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale, order=order)
+
+
+def rounded(s: Scope) -> Cause | None:
+    """Numerical values rounded to some decimals, as where they were printed and pasted.
+
+    What a small term leaves of numbers that are whole would look alike: fractions of both signs lie up to a half.
+    """
+    g, off = s.analytic, (s.analytic - s.numerical)[s.wrong]
+    size = float(np.max(np.abs(g), initial=0.0))
+    if not (0.0 < size < 1e6 and off.size >= ROUNDED):
+        return None
+    for decimals in range(DECIMALS):
+        units = g * 10.0**decimals
+        if (np.abs(units - np.rint(units)) <= SAME * np.maximum(1.0, np.abs(units))).all():
+            break
+    else:
+        return None
+    step, allowed = 10.0**-decimals, s.slack(g)[s.wrong]
+    both = (off > MOST * step).any() and (off < -MOST * step).any()
+    # Half of them are off by more than a quarter, where fractions lie anywhere.
+    few = 3 * np.count_nonzero(np.abs(off) > 0.25 * step) < off.size
+    if (
+        few
+        or allowed.max() > 0.1 * step
+        or not both
+        or (np.abs(off) > 0.5 * step + allowed).any()
+        or np.unique(g[s.wrong]).size < ROUNDED
+    ):
+        return None
+    return Cause(Kind.ROUNDED, everywhere(s), vague=True, length=decimals)

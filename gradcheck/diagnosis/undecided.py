@@ -38,7 +38,7 @@ class Circumstances:
     coarse : what is of a coarser type than float64, `f` or the `derivative` alone; "" where f's digits alone are few.
     steps : (n,) the first steps from x, None where no entry was measured from near. some : whether entries were left
     out on purpose, and not for want of room. analytic : the whole derivative under test, where it is one vector.
-    subgradient : whether what lies between the slopes of a kink is accepted.
+    subgradient : whether what lies between the slopes of a kink is accepted. method : that the caller asked for.
     """
 
     tolerance: Tolerance
@@ -49,6 +49,7 @@ class Circumstances:
     some: bool = False
     analytic: Flat | None = None
     subgradient: bool = False
+    method: str = "auto"
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:
@@ -154,7 +155,7 @@ def _advice(
         Limit.SCALE: (Remedy.APART,),
         Limit.ACCEPTED: (),
         Limit.TRUNCATION: (Remedy.OFF_BEND, Remedy.RESCALE),
-        Limit.DISPUTED: (precise, Remedy.COMPLEX),
+        Limit.DISPUTED: (precise,) if given.method == "complex" else (precise, Remedy.COMPLEX),
         Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
     own = [Advice(remedy) for remedy in remedies]

@@ -17,11 +17,17 @@ from gradcheck.results.words import short
 # What SciPy's solve_ivp leaves in a derivative at its default tolerance, by trial, of the largest entry; and, in units
 # of rtol, what is off beside entries that pass.
 LEFT, TAIL = 3e-2, 100.0
+# What 1e-7 makes beside probabilities of 0.001, of the largest entry.
+TINY = 1e-4
 # An error is clear that is so many times its bar.
 CLEAR = 10.0
 SOLVER = (
     "nothing simple explains these small errors: the right derivative of an f in which a solver or an iteration ends "
     "early looks so, too; if f has one, go on to a smaller tolerance, and check again"
+)
+ADDED = (
+    "nothing simple explains these tiny errors: a derivative without a small constant that f has, as in log(p + 1e-7), "
+    "looks so, and where a solver in f ends early any; differentiate that constant, or pass an rtol that accepts it"
 )
 # What tells more than a point where the derivative is 0, or f has a kink.
 ELSEWHERE = "try another point, too (check_points draws some)"
@@ -76,14 +82,20 @@ def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolera
     """
     entries, wrong = evidence.entries, evidence.entries.judgement.wrong
     off = np.abs(entries.analytic - entries.estimate.value)[wrong]
-    if off.size < 2 or not np.isfinite(off).all() or any(cause.kind is not Kind.REGION for cause in causes):
+    # A place is no explanation, nor is the factor of some of them.
+    open_ = [
+        c for c in causes if c.kind is Kind.REGION or (c.kind is Kind.FACTOR and c.place.count < off.size)
+    ]
+    if off.size < 2 or not np.isfinite(off).all() or len(open_) < len(causes):
         return []
     certified = any(array.certificate is not None for array in evidence.arrays) and not wrong.all()
     most = min(LEFT, TAIL * tolerance.rtol) if certified else LEFT
     known = np.isfinite(entries.estimate.error) & np.isfinite(entries.estimate.value)
     largest = float(np.max(np.abs(entries.estimate.value), initial=0.0, where=known))
     clear = off > CLEAR * 3.0 * entries.estimate.error[wrong]
-    return [SOLVER] if (off <= most * largest).all() and 2 * clear.sum() >= off.size else []
+    if not (off <= most * largest).all() or 2 * clear.sum() < off.size:
+        return []
+    return [ADDED if (off <= TINY * largest).all() else SOLVER]
 
 
 def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:

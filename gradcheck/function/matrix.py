@@ -242,9 +242,14 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
     m, n = int(np.prod(outputs, dtype=np.int64)), parameters.size
     if isinstance(result, LinearOperator):
         _fits(result.shape, [(m, n)], what)
-        return Product(
-            (m, n), lambda v: np.asarray(result.matvec(v), np.float64).ravel(), rmatvec=result.rmatvec
-        )
+        _real(np.dtype(result.dtype or np.float64), what)
+
+        def product(v: Flat) -> Flat:
+            values = np.asarray(result.matvec(v))
+            _real(values.dtype, what)  # a dtype that was declared need not hold
+            return values.astype(np.float64).ravel()
+
+        return Product((m, n), product, rmatvec=result.rmatvec)
     if scipy.sparse.issparse(result):
         _fits(result.shape, [(m, n)], what)
         array = scipy.sparse.csc_array(result, copy=True)

@@ -24,6 +24,8 @@ NEAR_ZERO = 1e2
 ROUNDINGS = 64.0
 # The same of float64, in which f is computed.
 NOTHING = ROUNDINGS * float(np.finfo(np.float64).eps)
+# So many times that may be nothing where the unit of an array is not known.
+MAY_BE = 1e6
 # Of several rows one is claimed to be 0, each entry of which moves f by so many of its own roundings at most while its
 # coordinate changes by its scale.
 LOST = 8.0
@@ -132,7 +134,7 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     del scales
     largest = max(part.effect for part in parts)
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
-    nothing = [part.reach <= rounding_of(problem) * largest for part in parts]
+    nothing = _of_nothing(problem, parts, rounding_of(problem) * largest)
     told = [part.effect for part, none in zip(parts, nothing, strict=True) if not none]
     usual = float(median(np.array(told))) if told else 0.0
     share = min(usual, LARGEST_SHARE * min(told)) if told else 0.0
@@ -165,6 +167,20 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     # A mistake does not show where nothing moves.
     shows = np.count_nonzero(shorter) == np.count_nonzero(lengths)
     return alike if shows and (alike.sizes >= KEPT * found.sizes).all() else found
+
+
+def _of_nothing(problem: Problem, parts: list[_Part], most: float) -> list[bool]:
+    """Which arrays are claimed to do no more than this.
+
+    Where all of one is 0 its scale is no size, 1 for one: beside weights of 0.01 a bias has theirs, if that is less.
+    """
+    nothing = [part.reach <= most for part in parts]
+    for k, (b, part) in enumerate(zip(problem.parameters.blocks, parts, strict=True)):
+        if most < part.reach <= MAY_BE * most and not problem.x[b.slice].any():
+            scales, others = problem.scales, problem.x != 0
+            usual = float(median(scales[others])) if others.any() else math.inf
+            nothing[k] = part.reach * usual <= most * float(scales[b.slice].max())
+    return nothing
 
 
 def _part_of_one(share: float, effect: float) -> float:

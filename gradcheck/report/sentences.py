@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.words import number
+from gradcheck.results.words import count, number
 
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
@@ -20,6 +20,7 @@ LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
+SHARES = "the sum by which f(x) is divided, as under a softmax, is not differentiated?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
@@ -40,28 +41,27 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.BY_COLUMNS: MOVED,
     Kind.BY_ROWS: MOVED,
     Kind.REVERSED: MOVED,
-    Kind.SHIFTED: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
-    Kind.FLOAT32: "analytic has only the digits of float32 in {where}, off by up to {c.value:.1g} of the largest: "
-        "computed in float32?",
-    Kind.PROJECTED: "analytic is numerical without its part along x{each} in {where}: "
-        "a gradient projected off x, as on a sphere?",
-    Kind.NOT_PROJECTED: "numerical is analytic without its part along x{each} in {where}: "
-        "a norm of x that is not differentiated?",
+    Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
+        "computed in {c.order}?",
+    Kind.PROJECTED: "analytic is numerical without its part along {what}{each} in {where}: "
+        "a gradient projected off {what}, as on a sphere?",
+    Kind.NOT_PROJECTED: "numerical is analytic without its part along {what}{each} in {where}: "
+        "a norm of {what} that is not differentiated?",
     Kind.CENTRED: "analytic is numerical without its mean{each} in {where}: "
         "a gradient of which the mean was taken off?",
     Kind.NOT_CENTRED: "numerical is analytic without its mean{each} in {where}: "
-        "a mean of x that is not differentiated?",
+        "a mean of {what} that is not differentiated?",
     (Kind.NOT_CENTRED, "alike"): "numerical is analytic without its mean{each} in {where}: "
-        "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?",
-    Kind.NOT_NORMALISED: "numerical is analytic without its mean and its part along x{each} in {where}: "
-        "a normalisation of x that is not differentiated?",
-    Kind.NOT_SCALED: "numerical is analytic without its part along x less its mean{each} in {where}: "
-        "a standard deviation of x that is not differentiated?",
+        "a mean, a norm or a softmax of {what} (the same where it is one number) that is not differentiated?",
+    Kind.NOT_NORMALISED: "numerical is analytic without its mean and its part along {what}{each} in {where}: "
+        "a normalisation of {what} that is not differentiated?",
+    Kind.NOT_SCALED: "numerical is analytic without its part along {what} less its mean{each} in {where}: "
+        "a standard deviation of {what} that is not differentiated?",
     Kind.NOT_DIVIDED: "numerical is analytic less one number{each}, so that it has no part along x, in {where}: "
         "a sum by which x is divided is not differentiated?",
     Kind.SOFTMAX: "numerical is analytic less p times the sum of analytic, p = softmax of {of}, in {where}: "
@@ -70,6 +70,12 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "what acts between the entries is left out?",
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
+    Kind.SHARES: "numerical is analytic less {what} times its sum{each} in {where}: "
+        + SHARES,
+    (Kind.SHARES, "diagonal"): "analytic is the diagonal p (1 - p) alone of the shares p = f(x){each} in {where}: "
+        "what acts between the outputs is left out?",
+    (Kind.SHARES, "log"): "numerical is analytic less the sum of exp {what} times it{each} in {where}: "
+        "the sum under a logarithm of shares, as of a softmax, is not differentiated?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
     (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
@@ -89,11 +95,21 @@ def cause_sentence(c: Cause) -> str:
     """One explanation in words, as a report gives it."""
     if c.kind in TOLD:
         return TOLD[c.kind](c)
-    each, of = ("", "x") if c.origin == "x" else (f" in {c.origin}", f"{c.origin} of x")
+    each, of, what = _lines_of(c.origin)
     keys = ((c.kind, c.order), (c.kind, c.lacking), c.kind)
     said = next(SENTENCES[key] for key in keys if key in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
-    return said.format(c=c, where=where, name=name, each=each, of=of, e=e)
+    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e)
+
+
+def _lines_of(origin: str) -> tuple[str, str, str]:
+    """` in each row`, `each row of x` and `x`: where lines are, what a softmax is of, and whose norm it is."""
+    what = "f(x)" if "f(x)" in origin else "x"
+    if origin in ("x", "f(x)"):
+        return "" if origin == "x" else " in each column", what, what
+    if origin.startswith("axis"):
+        return f" along {origin}", f"{what} along {origin}", what
+    return f" in {origin}", origin if " of " in origin else f"{origin} of {what}", what
 
 
 def place_words(place: Place) -> str:
@@ -256,6 +272,16 @@ def _transposed(c: Cause) -> str:
     return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
 
 
+def _rounded(c: Cause) -> str:
+    to = count(c.length, "decimal") if c.length else "whole numbers"
+    return f"analytic is numerical rounded to {to} in {place_words(c.place)}: printed, and pasted?"
+
+
+def _shifted(c: Cause) -> str:
+    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
+    return MOVED.format(name=_names(c.place.arrays), c=c) + filled
+
+
 def _reordered(c: Cause) -> str:
     where = place_words(c.place)
     if c.place.extent in (Extent.TESTED, Extent.JUDGED):
@@ -337,6 +363,7 @@ def _between(c: Cause) -> str:
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
+    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded,
     Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
     Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
     Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,

@@ -32,6 +32,7 @@ class Kind(Enum):
     CLIPPED = "clipped"
     SIGNS = "signs alone"
     FLOAT32 = "computed in float32"
+    ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
     L1 = "L1 penalty"
     OFFSET = "a constant"
@@ -45,6 +46,7 @@ class Kind(Enum):
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
+    SHARES = "the sum under outputs not differentiated"
     DELTA = "a small constant inside a logarithm"
     UNUSED = "f does not depend on it"
     STATIONARY = "f is stationary by it"
@@ -119,11 +121,12 @@ class Cause:
     constants : how many were fitted, a function that was chosen among them.
     vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
-    length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
-    `the length of axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants; of zeros how
-    many entries are wrong in their place, of how many, where those are few. order : how
-    to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which, `lower`, origin the side that it is of,
-    and length 2 where the diagonal is doubled. moves : pairs of names, (what is wrong, whose gradient it has).
+    length : N, where the factor is N or 1/N; of a shift the entries filled with 0; of what was rounded its decimals.
+    origin : what the constant is known as, or what takes its place: `the length of axis 0 of x`, `ln 10`, `exp(x)`.
+    span : the least and the largest of several constants; of zeros how many entries are wrong in their place, of how
+    many, where those are few. order : how to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which,
+    `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of. moves :
+    pairs of names, (what is wrong, whose gradient it has).
     lacking : whether a term is missing, not surplus.
     """
 

@@ -643,6 +643,21 @@ def test_the_rmatvec_of_an_operator_has_to_be_the_transpose_of_its_matvec():
     assert report.outcome is Outcome.PASS, report
 
 
+def test_an_operator_with_imaginary_parts_is_no_jacobian_of_real_outputs():
+    """As a matrix with them is none; they were cast away, and J (1 + i/2) passed."""
+    x, m = np.array([0.3, -0.4, 0.8]), np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0], [4.0, 0.0, 1.0]])
+
+    def checked(factor, **parts):
+        operator = LinearOperator((3, 3), matvec=lambda v: factor * (m @ (np.cos(x) * v)), **parts)
+        return check_jacobian(lambda x: m @ np.sin(x), operator, x)
+
+    assert checked(1.0).outcome is Outcome.PASS
+    report = checked(1.0 + 0.5j)  # SciPy finds the dtype
+    assert (report.outcome, report.reason) == (Outcome.FAIL, "jac holds complex128; real numbers are needed")
+    with pytest.raises(TypeError, match="jac holds complex128; real numbers are needed"):
+        checked(1.0 + 0.5j, dtype=float)  # what was declared does not hold
+
+
 @pytest.mark.parametrize(
     ("result", "said"),
     [

@@ -167,6 +167,19 @@ def test_the_complex_step_is_not_advised_for_what_rounding_may_have_taken():
     assert last.outcome is Outcome.PASS
 
 
+def test_the_complex_step_is_not_advised_where_it_was_asked_for():
+    """x log x at 1e-24 beside 0.5: the slope shows along no real step, and the complex one is longer than x."""
+    x = np.array([1e-24, 0.5, 0.5])
+
+    def advised(method: Any) -> list[Remedy]:
+        report = check_gradient(lambda x: np.sum(x * np.log(x)), lambda x: np.log(x) + 1.0, x, method=method)
+        assert report.undecided.limit is Limit.DISPUTED
+        return [advice.remedy for advice in report.undecided.advice]
+
+    assert advised("auto") == [Remedy.PRECISE, Remedy.COMPLEX]
+    assert advised("complex") == [Remedy.PRECISE]
+
+
 def test_a_kink_is_only_what_it_looks_like_over_the_steps_of_single_precision():
     """There a sharp bend within them shows as one; in double precision it is one."""
     kink = Undecided(

@@ -94,6 +94,8 @@ C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
 Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
 LINE = np.linspace(-1.0, 2.9, 12)
+# What two bytes leave of M.
+HALF = np.max(np.abs(M.astype(np.float16) - M)) / np.max(np.abs(M))
 E = normal(8, 4, seed=21)
 Z = normal(4) + 1j * normal(4, seed=4)
 TREE = {"W": M, "b": normal(3, seed=8)}
@@ -179,6 +181,9 @@ EXAMPLES = {
     ),
     "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
     "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
+    "shifted, filled": Example(
+        V, np.r_[0.0, V[:-1]], "x is shifted: numpy.roll(analytic, -1) fits, but for 1 entry filled with 0"
+    ),
     "exchanged": Example(V, V[[0, 4, 2, 3, 1, 5]], "x[1] and x[4] are exchanged"),
     "rows exchanged": Example(M, M[[0, 3, 2, 1]], "rows 1 and 3 of x are exchanged"),
     "rows in another order": Example(
@@ -434,6 +439,17 @@ EXAMPLES = {
         "computed in float32?",
         options={"rtol": 1e-9},
     ),
+    "float16": Example(
+        M,
+        M.astype(np.float16).astype(float),
+        f"analytic has only the digits of float16 in all 12 entries of x, off by up to {HALF:.1g} of the largest: "
+        "computed in float16?",
+    ),
+    "rounded": Example(
+        M,
+        M.round(2),
+        "analytic is numerical rounded to 2 decimals in all 12 entries of x: printed, and pasted?",
+    ),
     "conjugate": Example(
         Z,
         Z.conj(),
@@ -508,6 +524,7 @@ SPOILABLE = {
     "reversed": (M, M[::-1]),
     "shifted": (V, np.roll(V, 2)),
     "shifted along an axis": (M, np.roll(M, 1, 1)),
+    "shifted, filled": (M, np.vstack([np.zeros(3), M[:-1]])),
     "exchanged": (V, V[[5, 1, 2, 3, 4, 0]]),
     "another order": (V, V[[5, 1, 0, 3, 4, 2]]),
     "reduced": (V, np.full(6, V.sum())),
@@ -540,6 +557,26 @@ def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
 
     assert explain(right, wrong, x)
     assert explain(right, spoilt(wrong), x) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(300,), (20, 30), (3, 4, 5)])
+def test_a_shift_whose_end_was_filled_is_told_of_a_sample(shape: tuple[int, ...]):
+    """The few entries that came round are asked for; filled with another number than 0 it is no shift."""
+    a, x = np.random.default_rng(3).normal(size=(2, *shape))
+
+    def shifted(fill: float) -> Any:
+        def grad(x: np.ndarray) -> np.ndarray:
+            g = np.roll(a * np.cos(x), 1, -1)
+            g[..., 0] = fill
+            return g
+
+        return check_gradient(lambda x: float(np.sum(a * np.sin(x))), grad, x).causes
+
+    (cause,) = shifted(0.0)
+    assert (cause.kind, cause.length) == (Kind.SHIFTED, x.size // shape[-1])
+    assert cause.order == f"numpy.roll(analytic, -1{', ' * (len(shape) > 1)}{len(shape) - 1 or ''})"
+    assert Kind.SHIFTED not in [cause.kind for cause in shifted(0.25)]
 
 
 def test_a_direction_of_descent_of_length_1_has_its_sign():
@@ -814,7 +851,7 @@ def test_where_x_is_one_number_a_norm_or_a_softmax_is_a_mean(x: float):
     (sentence,) = explain(M - M.mean(axis=1, keepdims=True), M, np.full((4, 3), x))
     assert sentence == (
         "numerical is analytic without its mean in each row in all 12 entries of x: "
-        "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
+        "a mean, a norm or a softmax of x (the same where it is one number) that is not differentiated?"
     )
     assert "p = softmax of each row" in explain(M - Q * M.sum(axis=1, keepdims=True), M, np.log(Q))[0]
     # Neither fits a term that is left out.
@@ -889,6 +926,24 @@ def test_an_error_of_that_size_with_all_digits_is_not_float32():
 
     assert explain(V, off, AT, rtol=1e-9) == ()
     assert explain(1e300 * V, 1e300 * off, AT, rtol=1e-9) == ()
+
+
+@pytest.mark.slow
+def test_two_bytes_and_decimals_are_told_by_their_digits():
+    """bfloat16 too; not numbers of few bits that lack more than their rounding, nor whole numbers that lack a term."""
+    rng = np.random.default_rng(2)
+    right = rng.normal(size=40)
+    brain = np.ldexp(np.rint(np.ldexp(np.frexp(right)[0], 8)), np.frexp(right)[1] - 8)
+    (said,) = explain(right, brain)
+    assert said.startswith(
+        "analytic has only the digits of bfloat16 in all 40 entries of x, off by up to 0.00"
+    )
+    assert not any("digits of" in said for said in explain(right * (1.0 + 0.05 * rng.normal(size=40)), brain))
+    assert "rounded to 3 decimals" in explain(right, right.round(3))[0]
+
+    whole = rng.integers(-9, 9, 40).astype(float)
+    for term in (0.2 * rng.normal(size=40), 0.4 * np.abs(rng.normal(size=40)), 0.3 * np.sin(whole)):
+        assert not any("rounded" in said for said in explain(whole + term, whole))
 
 
 def test_short_binary_fractions_are_no_sign_of_float32():
@@ -1586,6 +1641,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.DIFFERENCE: sentences.QUOTIENT, Kind.BETWEEN: "every other array is right: look between",
+        Kind.SHARES: sentences.SHARES,
         Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import check_gradient, check_jacobian, check_jvp, check_vjp
+from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp, check_vjp
 from gradcheck.results.cause import Kind
 
 A = np.array([1.0, 2.0, -3.0, 0.5])
@@ -113,3 +113,45 @@ def test_a_block_of_zeros_that_f_has_too_is_told_by_its_counts():
         "analytic is 0 in J[6:42, 42:48], numerical is not, in 36 of the 216 entries known there: "
         "a term is missing",
     )
+
+
+def network(inputs: int, hidden: int, outputs: int, added: float) -> tuple[Any, Any, dict[str, Any]]:
+    """A small classifier, its loss -log(p + added), and y - t sent backwards, which is the gradient of -log p."""
+    rng = np.random.default_rng(3)
+    sizes = {"W1": (inputs, hidden), "b1": hidden, "W2": (hidden, outputs), "b2": outputs}
+    p = {name: 0.01 * rng.normal(size=size) for name, size in sizes.items()}
+    x, t = rng.random((20, inputs)), np.eye(outputs)[rng.integers(0, outputs, 20)]
+
+    def forward(p: Any) -> tuple[Any, Any]:
+        z = 1.0 / (1.0 + np.exp(-(x @ p["W1"] + p["b1"])))
+        e = np.exp(z @ p["W2"] + p["b2"])
+        return z, e / e.sum(1, keepdims=True)
+
+    def loss(p: Any) -> float:
+        return float(-np.sum(t * np.log(forward(p)[1] + added)) / len(x))
+
+    def gradient(p: Any) -> dict[str, Any]:
+        z, y = forward(p)
+        dy = (y - t) / len(x)
+        dz = dy @ p["W2"].T * z * (1.0 - z)
+        return {"W1": x.T @ dz, "b1": dz.sum(0), "W2": z.T @ dy, "b2": dy.sum(0)}
+
+    return loss, gradient, p
+
+
+def test_what_is_off_by_little_more_than_rtol_is_neither_a_factor_nor_one_layer():
+    """2e-7 beside probabilities of 0.1: two millionths of every entry, some of which are just within rtol."""
+    f, grad, p = network(6, 5, 10, added=2e-7)
+    report = check_gradient(f, grad, p)
+    assert report.outcome is Outcome.FAIL
+    assert report.causes == ()
+    assert any("without a small constant that f has, as in log(p + 1e-7)" in note for note in report.notes)
+    assert check_gradient(f, grad, p, rtol=1e-4).outcome is Outcome.PASS
+    f, grad, p = network(6, 5, 10, added=0.0)
+    assert check_gradient(f, grad, p).outcome is Outcome.PASS
+
+    # A factor that is one to rounding is said, however near to 1 it is; so is a layer that is clearly off.
+    near = check_gradient(f, lambda p: {name: 1.000003 * g for name, g in grad(p).items()}, p)
+    assert [cause.kind for cause in near.causes] == [Kind.FACTOR]
+    layer = check_gradient(f, lambda p: grad(p) | {n: np.sin(grad(p)[n] * 1e3) for n in ("W1", "b1")}, p)
+    assert Kind.BETWEEN in [cause.kind for cause in layer.causes]

@@ -289,6 +289,22 @@ def test_an_option_of_another_library_is_told_what_it_is_called_here():
         taylor_test(f, grad, x, hess=rosen_hess)
 
 
+def test_an_argument_of_another_library_is_told_what_it_is_called_here():
+    """SciPy has fun, jac and x0; a Jacobian is no grad."""
+    f, grad, x = rosen, rosen_der, np.ones(3)
+    said = r"check_gradient: there is no 'fun' \(did you mean f\?\); it takes f, grad, x, and options"
+    with pytest.raises(TypeError, match=said):
+        check_gradient(fun=f, jac=grad, x0=x)
+    with pytest.raises(TypeError, match=r"check_gradient: there is no 'x0' \(did you mean x\?\)"):
+        check_gradient(f, grad, x0=x)
+    with pytest.raises(
+        TypeError, match=r"check_jacobian: there is no 'grad' \(did you mean jac\?\); it takes f, jac, x"
+    ):
+        check_jacobian(grad, grad=rosen_hess, x=x)
+    assert check_gradient(f=f, grad=grad, x=x)
+    assert check_problem(fun=f, x0=x, jac=grad)
+
+
 def test_arguments_in_another_order_are_told_the_order():
     """x where a function is expected, and the other way round."""
     x = np.ones(3)

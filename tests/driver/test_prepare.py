@@ -40,6 +40,28 @@ def test_the_atol_that_is_advised_passes_what_a_constant_f_hides(value, claim):
     assert any("may depend on x at another point" in note for note in followed.notes)
 
 
+@pytest.mark.parametrize("value", [np.pi, 0.63777257330482, -12.345678, 3.7])
+@pytest.mark.parametrize("x", [X, np.array([-3.6, -23.7, 10.4, -12.1, -1.7])])
+def test_it_passes_constants_of_any_digits(value, x):
+    """The bars of some entries, of a Jacobian for one, are twice those of the first steps: some stayed open."""
+    for check, claim in ((check_gradient, 0.0 * x), (check_jacobian, np.zeros((3, x.size)))):
+
+        def f(x, shape=claim.shape[:-1]):
+            return np.full(shape, value) if shape else value
+
+        report = check(f, claim, x)
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert check(f, claim, x, atol=atol_of(report)).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("f", [lambda x: 0.3, lambda x: 0.07])
+def test_no_atol_is_advised_where_rounding_may_be_a_large_part_of_f(f):
+    """0.3 may be 0.25 or 0.35: an atol for that was advised, and with it nothing was known either."""
+    report = check_gradient(f, same(0.0), X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert [advice.remedy for advice in report.undecided.advice] == [Remedy.DIGITS, Remedy.ELSEWHERE]
+
+
 @pytest.mark.parametrize("times", [1.0, -1.0])
 def test_no_atol_is_advised_that_any_mistake_would_pass_with(times):
     """Weights of 1e-6, and a loss in float32: over steps of that size nothing shows, and 1e5 hides anything."""

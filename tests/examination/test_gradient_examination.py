@@ -598,6 +598,37 @@ def test_arrays_that_are_claimed_to_do_nothing_are_asked_by_themselves():
     assert used.outcome is not Outcome.PASS
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bias_of_0_before_a_normalisation_is_claimed_to_do_nothing_beside_small_weights(seed, size):
+    """As nets start: 3e-15 beside slopes of 30, by weights of 0.01. 250 evaluations before."""
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.normal(size=(12, 5)), rng.normal(size=(12, 4))
+    x = {"W": size * rng.normal(size=(5, 4)), "b": np.zeros(4)}
+
+    def forward(p):
+        a = inputs @ p["W"] + p["b"]
+        spread = np.sqrt(a.var(0) + 1e-5)
+        return (a - a.mean(0)) / spread, spread
+
+    def gradient(p, more=0.0):
+        z, spread = forward(p)
+        d = 2.0 * (z - targets) / targets.size
+        da = (d - d.mean(0) - z * (d * z).mean(0)) / spread
+        slopes = inputs.T @ da
+        return {"W": slopes, "b": da.sum(0) + more * np.abs(slopes).max()}
+
+    def f(p):
+        return float(np.mean((forward(p)[0] - targets) ** 2))
+
+    report = check_gradient(f, gradient, x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 60
+    # A claim that is no rounding of the others is none of nothing, and one that counts beside them is wrong.
+    assert check_gradient(f, lambda p: gradient(p, 1e-9), x).outcome is not Outcome.PASS
+    assert check_gradient(f, lambda p: gradient(p, 1e-4), x).outcome is Outcome.FAIL
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 7))
 def test_a_gradient_that_is_0_but_for_rounding_is_one_of_0(seed):

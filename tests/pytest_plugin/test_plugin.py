@@ -124,6 +124,29 @@ def test_a_right_gradient_passes_and_returns_its_report(project):
     result.stdout.fnmatch_lines(["gradcheck: 1 check: 1 passed"])
 
 
+@pytest.mark.slow
+def test_the_fixture_is_called_as_the_module_that_it_hides(project):
+    """gradcheck.check_gradient and gradcheck.assert_gradient: of the fixture they are its call."""
+    project.makepyfile(
+        """
+        import gradcheck
+        from model import *
+
+        def test_right(gradcheck):
+            assert gradcheck.check_gradient(f, df, POINT).nfev > 0
+            assert gradcheck.assert_gradient(f, df, POINT)
+
+        def test_wrong(gradcheck):
+            gradcheck.check_gradient(f, wrong, POINT)
+        """
+    )
+
+    result = call(project)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E*FAIL  2 of 2 entries wrong*", "gradcheck: 3 checks: 2 passed, 1 failed"])
+
+
 def test_a_wrong_gradient_fails_with_name_numbers_diagnosis_and_replay(project):
     """The failure shows the user's line and the report, and no line of the plugin."""
     project.makepyfile("from model import *\ndef test_it(gradcheck):\n    gradcheck(f, wrong, POINT)\n")
