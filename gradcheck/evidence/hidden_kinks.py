@@ -1,13 +1,24 @@
-"""Kinks that lie closer together than noise lets be told apart: between them f may have any of their slopes."""
+"""Kinks that lie together at x: closer than noise lets be told apart, or made of one another.
+
+Between the first f may have any of their slopes at x, and beside the others it has slopes that it has not at x.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.axes import smallest_steps
 from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
+from gradcheck.function.lines import Family, Rays
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import TINY
 
 # Of a kink that was followed to this part of the size of its coordinate there is one only; where an array of zeros has
 # none it takes the second of what is taken for it.
@@ -18,6 +29,16 @@ CANCELLED = 3.0
 # which over the first step hid it, may be the slope of f beyond kinks that noise hides, too.
 FAR = 2.0
 
+# Points beside x, and the part of their distance over which a slope is taken there: less than any coordinate is moved
+# by, so that the kinks at x lie between few of its two points.
+BESIDE, WITHIN = 8, 0.25
+# A slope lies outside that does by more than this part of the jump, and of what a claim is off: f bends on the way.
+CLEARLY = 0.05
+# So few points see few of the slopes: others may lie beyond them by so many times what these are apart.
+UNSEEN = 3.0
+# Entries that are looked at where it is asked whether kinks meet, of all that are at a kink.
+FEW = 8
+
 
 def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     """Nothing decided where what was called wrong may be a slope between kinks that lie together at x.
@@ -25,9 +46,10 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     Twenty rectifiers whose biases are 0, each of which switches at a place of its own, all nearer to x than noise lets
     steps be: from there f has one kink, or none where their jumps cancel, and its slope at x is that of some of them.
     """
-    found, wrong, given = evidence.estimate, evidence.judgement.wrong, evidence.analytic
-    if not wrong.any():
+    if not evidence.judgement.wrong.any():
         return evidence
+    evidence = _without_where_kinks_meet(setting, evidence)
+    found, wrong, given = evidence.estimate, evidence.judgement.wrong, evidence.analytic
     seen = np.asarray(found.kink > 0)  # nan where nothing was measured
     column = setting.places(evidence.coordinates)[1]
     size = setting.size_of(column)
@@ -52,3 +74,94 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     if not hidden.any():
         return evidence
     return evidence.left_open(hidden & ~kinked, Limit.BESIDE).left_open(hidden & kinked)
+
+
+def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
+    """The evidence without accusations at a kink of f where it has other slopes beside x than at x.
+
+    Of a convex f, or a concave one, those beside x lie between those at x, and what lies outside is wrong. Where kinks
+    are made of kinks (two layers of rectifiers behind a row of zeros) they do not: a rule that takes one side of each
+    is then a slope of f beside x, and may lie outside of both at x, or be another than that of an entry along which
+    there is no kink. With `subgradient` what lies between all slopes that were seen passes. Sixteen evaluations an
+    entry, as long as what is off by most is explained, and eight entries of each output where nothing shows that its
+    kinks meet.
+    """
+    found, given = evidence.estimate, evidence.analytic
+    output = setting.places(evidence.coordinates)[0]
+    told = np.isfinite(found.sided) & np.isfinite(given)
+    kinked = np.asarray(found.limit == Limit.KINK) & told
+    at = np.flatnonzero(evidence.judgement.wrong & told & np.isin(output, output[kinked]))
+    if at.size == 0 or setting.room is not None:
+        return evidence
+    low, high = np.fmin(found.left, found.right), np.fmax(found.left, found.right)
+    at = at[np.argsort(np.fmin(given - low, high - given)[at], kind="stable")]
+    before = setting.objective.nfev
+    hidden, passes = np.zeros((2, given.size), bool)
+    for each in dict.fromkeys(output[at].tolist()):
+        its = at[output[at] == each]
+        if not kinks_meet(setting, evidence, np.union1d(np.flatnonzero(kinked & (output == each)), its)):
+            break
+        for k in its.tolist():
+            least, most, slack = _seen(setting, evidence, k)
+            beyond = max(least - given[k], given[k] - most) - slack
+            if not beyond <= UNSEEN * (most - least):  # one is enough
+                break
+            hidden[k], passes[k] = True, setting.subgradient and beyond <= 0
+        if not hidden[its].all():
+            break
+    evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + setting.objective.nfev - before))
+    evidence = evidence.left_open(hidden, Limit.KINKS)
+    said = evidence.judgement
+    return replace(
+        evidence,
+        judgement=replace(said, verified=said.verified | passes, subgradient=said.subgradient | passes),
+    )
+
+
+def kinks_meet(setting: Setting, evidence: Entries, rows: Index) -> bool:
+    """Whether f has slopes beside x outside of those at x, along some of these entries."""
+    found = evidence.estimate
+    rows = rows[np.linspace(0, rows.size - 1, min(FEW, rows.size)).round().astype(np.intp)]
+    for k in rows.tolist():
+        if setting.objective.remaining < 2 * BESIDE:
+            break
+        least, most, slack = _seen(setting, evidence, k)
+        low, high = sorted((float(found.left[k]), float(found.right[k])))
+        if max(low - least, most - high) > slack:
+            return True
+    return False
+
+
+def _seen(setting: Setting, evidence: Entries, k: int) -> tuple[float, float, float]:
+    """The least and the largest slope along an entry at x and beside x, and by how much one is clearly another.
+
+    As near to x as noise leaves that to be seen: what f bends on the way is less there, and kinks are not.
+    """
+    found, given = evidence.estimate, float(evidence.analytic[k])
+    low, high = sorted((float(found.left[k]), float(found.right[k])))
+    output, column = setting.places(evidence.coordinates[[k]])
+    clear = CLEARLY * max(high - low, low - given, given - high, TINY)
+    noise = MARGIN * float(setting.level[output[0]]) / WITHIN
+    farthest = min(float(found.step[k]), float(setting.first_steps[column[0]])) / math.sqrt(setting.x.size)
+    length = min(max(4.0 * noise / clear, float(smallest_steps(setting, column)[0])), farthest)
+    tangent = np.zeros(setting.x.size)
+    tangent[column] = 1.0
+    least, most = _slopes_beside(setting, tangent, int(output[0]), length)
+    slack = MARGIN * float(found.sided[k]) + clear + noise / length
+    return min(low, least), max(high, most), slack
+
+
+def _slopes_beside(setting: Setting, tangent: Flat, output: int, length: float) -> tuple[float, float]:
+    """The least and the largest of eight slopes of an output along a tangent (n,).
+
+    length : how far from x the points lie, in units of the tangent; each coordinate is moved by as much of its scale.
+    """
+    size = length * float(np.max(np.abs(tangent) / setting.scales)) * setting.scales
+    generator, across = generator_of(0), WITHIN * length * tangent
+    points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
+    rays = Rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
+    rows = np.arange(2 * BESIDE)
+    lines = rays if setting.outputs == 1 else Family(rays, rows, np.full(rows.size, output))
+    values = setting.objective.along(lines, rows, np.ones((rows.size, 1)))[:, 0]
+    slopes = (values[1::2] - values[::2]) / (2.0 * WITHIN * length)
+    return float(slopes.min()), float(slopes.max())
