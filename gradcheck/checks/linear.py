@@ -23,6 +23,10 @@ from gradcheck.results.words import error_text
 LAYOUTS = ("transposed", "expanded")
 
 
+# So many times as large as one argument is the other: what cuts off at a size shows. No more, as products that are
+# differences of a function have a step for what is about 1.
+LARGE = 16.0
+
 # An array of which the answers are so many roundings of another's, and what they move f by, holds rounding alone.
 NOTHING = 64.0
 # Multiples of an argument round otherwise than it does; over a power of two those do that hardly change beside one
@@ -80,10 +84,11 @@ def not_linear(
     argument: str,
     answers: Answers,
 ) -> list[Finding]:
-    """What shows in the products of a, b, 2 a + b and 0: linear within rounding, or not.
+    """What shows in the products of a, b, which is large, 2 a + b and 0: linear within rounding, or not.
 
     product : of one argument. answers : the space of what it returns.
     """
+    other = LARGE * other
     try:
         a, b, both = product(one), product(other), product(2.0 * one + other)
     except NotScalarError as error:  # of another shape than before
