@@ -35,7 +35,9 @@ BESIDE, WITHIN = 8, 0.25
 # A slope lies outside that does by more than this part of the jump, and of what a claim is off: f bends on the way.
 CLEARLY = 0.05
 # So few points see few of the slopes: others may lie beyond them by so many times what these are apart.
-UNSEEN = 3.0
+UNSEEN = 2.0
+# So many times other points are asked of an entry that is not explained.
+TURNS = 3
 # Entries that are looked at where it is asked whether kinks meet, of all that are at a kink.
 FEW = 8
 
@@ -90,23 +92,26 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
     output = setting.places(evidence.coordinates)[0]
     told = np.isfinite(found.sided) & np.isfinite(given)
     kinked = np.asarray(found.limit == Limit.KINK) & told
-    at = np.flatnonzero(evidence.judgement.wrong & told & np.isin(output, output[kinked]))
+    at = np.flatnonzero(evidence.judgement.wrong & told)
     if at.size == 0 or setting.room is not None:
         return evidence
     low, high = np.fmin(found.left, found.right), np.fmax(found.left, found.right)
-    at = at[np.argsort(np.fmin(given - low, high - given)[at], kind="stable")]
+    outside = np.fmax(low - given, given - high)
+    at = at[np.argsort(-outside[at], kind="stable")]
     before = setting.objective.nfev
     hidden, passes = np.zeros((2, given.size), bool)
     for each in dict.fromkeys(output[at].tolist()):
-        its = at[output[at] == each]
-        if not kinks_meet(setting, evidence, np.union1d(np.flatnonzero(kinked & (output == each)), its)):
+        mine, its = output == each, at[output[at] == each]
+        kinks = np.flatnonzero(kinked & mine)
+        if kinks.size == 0 and _tied(setting, evidence, its, rows := np.flatnonzero(told & mine), outside):
+            kinks = rows
+        if kinks.size == 0 or not kinks_meet(setting, evidence, np.union1d(kinks, its)):
             break
         for k in its.tolist():
-            least, most, slack = _seen(setting, evidence, k)
-            beyond = max(least - given[k], given[k] - most) - slack
-            if not beyond <= UNSEEN * (most - least):  # one is enough
+            hidden[k], inside = _explained(setting, evidence, k)
+            passes[k] = inside and setting.subgradient
+            if not hidden[k]:  # one is enough
                 break
-            hidden[k], passes[k] = True, setting.subgradient and beyond <= 0
         if not hidden[its].all():
             break
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + setting.objective.nfev - before))
@@ -116,6 +121,42 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
         evidence,
         judgement=replace(said, verified=said.verified | passes, subgradient=said.subgradient | passes),
     )
+
+
+def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outside: Flat) -> bool:
+    """Whether f is no sum of its slopes along some entries, as the median of ties, which moves by none of them alone.
+
+    wrong : of them those that are called so; without two equal coordinates nothing is asked. Two evaluations.
+    """
+    found, (output, column) = evidence.estimate, setting.places(evidence.coordinates)
+    alike = np.isin(setting.x[column[rows]], setting.x[column[wrong]])
+    rows = rows[alike]
+    if (
+        rows.size < 2
+        or np.unique(setting.x[column[rows]]).size == rows.size
+        or setting.objective.remaining < 2
+    ):
+        return False
+    tangent, step = np.zeros(setting.x.size), float(np.min(found.step[rows]))
+    tangent[column[rows]] = random_units(generator_of(0), rows.size)
+    moved = tangent[column[rows]]
+    step /= math.sqrt(rows.size)
+    right, left = setting.along(tangent, np.array([step, -step]))[:, output[rows[0]]]
+    apart = abs((right - left) / (2.0 * step) - found.value[rows] @ moved)
+    slack = MARGIN * (setting.level[output[rows[0]]] / step + found.error[rows] @ np.abs(moved))
+    return bool(apart > slack + CLEARLY * float(outside[wrong].max()))
+
+
+def _explained(setting: Setting, evidence: Entries, k: int) -> tuple[bool, bool]:
+    """Whether a claim lies no farther from the slopes beside x than these leave room for, and whether among them."""
+    given, low, high = float(evidence.analytic[k]), math.inf, -math.inf
+    for turn in range(TURNS):
+        least, most, slack = _seen(setting, evidence, k, turn)
+        low, high = min(low, least), max(high, most)
+        beyond = max(low - given, given - high) - slack
+        if beyond <= UNSEEN * (high - low):
+            return True, beyond <= 0
+    return False, False
 
 
 def kinks_meet(setting: Setting, evidence: Entries, rows: Index) -> bool:
@@ -132,7 +173,7 @@ def kinks_meet(setting: Setting, evidence: Entries, rows: Index) -> bool:
     return False
 
 
-def _seen(setting: Setting, evidence: Entries, k: int) -> tuple[float, float, float]:
+def _seen(setting: Setting, evidence: Entries, k: int, turn: int = 0) -> tuple[float, float, float]:
     """The least and the largest slope along an entry at x and beside x, and by how much one is clearly another.
 
     As near to x as noise leaves that to be seen: what f bends on the way is less there, and kinks are not.
@@ -146,18 +187,20 @@ def _seen(setting: Setting, evidence: Entries, k: int) -> tuple[float, float, fl
     length = min(max(4.0 * noise / clear, float(smallest_steps(setting, column)[0])), farthest)
     tangent = np.zeros(setting.x.size)
     tangent[column] = 1.0
-    least, most = _slopes_beside(setting, tangent, int(output[0]), length)
+    least, most = _slopes_beside(setting, tangent, int(output[0]), length, TURNS * k + turn)
     slack = MARGIN * float(found.sided[k]) + clear + noise / length
     return min(low, least), max(high, most), slack
 
 
-def _slopes_beside(setting: Setting, tangent: Flat, output: int, length: float) -> tuple[float, float]:
+def _slopes_beside(
+    setting: Setting, tangent: Flat, output: int, length: float, seed: int
+) -> tuple[float, float]:
     """The least and the largest of eight slopes of an output along a tangent (n,).
 
     length : how far from x the points lie, in units of the tangent; each coordinate is moved by as much of its scale.
     """
     size = length * float(np.max(np.abs(tangent) / setting.scales)) * setting.scales
-    generator, across = generator_of(0), WITHIN * length * tangent
+    generator, across = generator_of(seed), WITHIN * length * tangent
     points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
     rays = Rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
     rows = np.arange(2 * BESIDE)

@@ -67,6 +67,23 @@ def test_beside_kinks_an_entry_without_one_is_held_to_its_slope():
     assert check_gradient(f, np.array([0.0, 2.0]), np.array([0.0, 1.0]), subgradient=True)
 
 
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_a_median_of_ties_has_a_slope_that_no_axis_shows(offset):
+    """No entry moves the two in the middle of four by itself, together they move them: a half for two is a rule's."""
+
+    def median(x: np.ndarray) -> float:
+        return 4.0 * float(np.median(x)) + offset
+
+    for given, outcome in (([0, 2, 2, 0], Outcome.INCONCLUSIVE), ([0, 90, 90, 0], Outcome.FAIL)):
+        assert check_gradient(median, np.array(given, float), np.full(4, 1.5)).outcome is outcome
+    assert check_gradient(median, np.array([0.0, 2.0, 2.0, 0.0]), np.full(4, 1.5), subgradient=True)
+    # Of equal numbers that f takes one by one what is too much is wrong, as it is of any.
+    assert (
+        check_gradient(lambda x: float(np.sum(x**2)), np.full(4, 3.03), np.full(4, 1.5)).outcome
+        is Outcome.FAIL
+    )
+
+
 def network(
     kind: str = "",
 ) -> tuple[Callable[..., float], Callable[..., dict[str, np.ndarray]], dict[str, np.ndarray]]:
