@@ -32,7 +32,8 @@ FAR = 2.0
 # Points beside x, and the part of their distance over which a slope is taken there: less than any coordinate is moved
 # by, so that the kinks at x lie between few of its two points.
 BESIDE, WITHIN = 8, 0.25
-# A slope lies outside that does by more than this part of the jump, and of what a claim is off: f bends on the way.
+# A slope lies outside that does by more than this part of what a claim is off, or of a fiftieth of the jump: f bends
+# on the way.
 CLEARLY = 0.05
 # So few points see few of the slopes: others may lie beyond them by so many times what these are apart.
 UNSEEN = 2.0
@@ -83,13 +84,11 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
 
     Of a convex f, or a concave one, those beside x lie between those at x, and what lies outside is wrong. Where kinks
     are made of kinks (two layers of rectifiers behind a row of zeros) they do not: a rule that takes one side of each
-    is then a slope of f beside x, and may lie outside of both at x, or be another than that of an entry along which
-    there is no kink. With `subgradient` what lies between all slopes that were seen passes. Sixteen evaluations an
-    entry, as long as what is off by most is explained, and eight entries of each output where nothing shows that its
-    kinks meet.
+    is then a slope of f beside x, and may be none that f has at x. With `subgradient` what lies between all that were
+    seen passes. Sixteen evaluations an entry, as long as what is off by most is explained; of eight at the first.
     """
     found, given = evidence.estimate, evidence.analytic
-    output = setting.places(evidence.coordinates)[0]
+    output, group = setting.places(evidence.coordinates)[0], setting.groups(evidence.coordinates)
     told = np.isfinite(found.sided) & np.isfinite(given)
     kinked = np.asarray(found.limit == Limit.KINK) & told
     at = np.flatnonzero(evidence.judgement.wrong & told)
@@ -102,13 +101,17 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
     hidden, passes = np.zeros((2, given.size), bool)
     for each in dict.fromkeys(output[at].tolist()):
         mine, its = output == each, at[output[at] == each]
-        kinks = np.flatnonzero(kinked & mine)
-        if kinks.size == 0 and _tied(setting, evidence, its, rows := np.flatnonzero(told & mine), outside):
+        kinks, rows = np.flatnonzero(kinked & mine), np.flatnonzero(told & mine)
+        # Along an array without a kink f has a slope, and what is off is wrong, but where f is no sum of its slopes.
+        if not np.isin(group[its], group[kinks]).all():
+            if not _tied(setting, evidence, its, rows, outside):
+                break
             kinks = rows
-        if kinks.size == 0 or not kinks_meet(setting, evidence, np.union1d(kinks, its)):
+        span = where_kinks_meet(setting, evidence, kinks, its)
+        if span == 0:
             break
         for k in its.tolist():
-            hidden[k], inside = _explained(setting, evidence, k)
+            hidden[k], inside = _explained(setting, evidence, k, span)
             passes[k] = inside and setting.subgradient
             if not hidden[k]:  # one is enough
                 break
@@ -117,10 +120,8 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + setting.objective.nfev - before))
     evidence = evidence.left_open(hidden, Limit.KINKS)
     said = evidence.judgement
-    return replace(
-        evidence,
-        judgement=replace(said, verified=said.verified | passes, subgradient=said.subgradient | passes),
-    )
+    said = replace(said, verified=said.verified | passes, subgradient=said.subgradient | passes)
+    return replace(evidence, judgement=said)
 
 
 def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outside: Flat) -> bool:
@@ -137,40 +138,47 @@ def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outsid
         or setting.objective.remaining < 2
     ):
         return False
-    tangent, step = np.zeros(setting.x.size), float(np.min(found.step[rows]))
+    tangent = np.zeros(setting.x.size)
+    step = float(np.min(_lengths(setting, evidence, rows))) / math.sqrt(rows.size)
     tangent[column[rows]] = random_units(generator_of(0), rows.size)
     moved = tangent[column[rows]]
-    step /= math.sqrt(rows.size)
     right, left = setting.along(tangent, np.array([step, -step]))[:, output[rows[0]]]
     apart = abs((right - left) / (2.0 * step) - found.value[rows] @ moved)
     slack = MARGIN * (setting.level[output[rows[0]]] / step + found.error[rows] @ np.abs(moved))
     return bool(apart > slack + CLEARLY * float(outside[wrong].max()))
 
 
-def _explained(setting: Setting, evidence: Entries, k: int) -> tuple[bool, bool]:
-    """Whether a claim lies no farther from the slopes beside x than these leave room for, and whether among them."""
+def _explained(setting: Setting, evidence: Entries, k: int, span: float) -> tuple[bool, bool]:
+    """Whether a claim lies no farther from the slopes beside x than these leave room for, and whether among them.
+
+    span : what those of another entry span.
+    """
     given, low, high = float(evidence.analytic[k]), math.inf, -math.inf
     for turn in range(TURNS):
         least, most, slack = _seen(setting, evidence, k, turn)
         low, high = min(low, least), max(high, most)
         beyond = max(low - given, given - high) - slack
-        if beyond <= UNSEEN * (high - low):
+        if beyond <= max(UNSEEN * (high - low), span):
             return True, beyond <= 0
     return False, False
 
 
-def kinks_meet(setting: Setting, evidence: Entries, rows: Index) -> bool:
-    """Whether f has slopes beside x outside of those at x, along some of these entries."""
+def where_kinks_meet(setting: Setting, evidence: Entries, *kinds: Index) -> float:
+    """What f's slopes along one of some entries span where those beside x lie outside of those at x; 0 where none do.
+
+    kinds : of each kind some are asked.
+    """
     found = evidence.estimate
-    rows = rows[np.linspace(0, rows.size - 1, min(FEW, rows.size)).round().astype(np.intp)]
-    for k in rows.tolist():
+    few = FEW // len(kinds)
+    rows = [k[np.linspace(0, k.size - 1, min(few, k.size)).round().astype(np.intp)] for k in kinds]
+    for k in np.unique(np.concatenate(rows)).tolist():
         if setting.objective.remaining < 2 * BESIDE:
             break
         least, most, slack = _seen(setting, evidence, k)
         low, high = sorted((float(found.left[k]), float(found.right[k])))
         if max(low - least, most - high) > slack:
-            return True
-    return False
+            return most - least
+    return 0.0
 
 
 def _seen(setting: Setting, evidence: Entries, k: int, turn: int = 0) -> tuple[float, float, float]:
@@ -181,15 +189,26 @@ def _seen(setting: Setting, evidence: Entries, k: int, turn: int = 0) -> tuple[f
     found, given = evidence.estimate, float(evidence.analytic[k])
     low, high = sorted((float(found.left[k]), float(found.right[k])))
     output, column = setting.places(evidence.coordinates[[k]])
-    clear = CLEARLY * max(high - low, low - given, given - high, TINY)
+    outside = max(low - given, given - high)
+    clear = CLEARLY * max(outside if outside > 0 else VISIBLE * (high - low), TINY)
     noise = MARGIN * float(setting.level[output[0]]) / WITHIN
-    farthest = min(float(found.step[k]), float(setting.first_steps[column[0]])) / math.sqrt(setting.x.size)
-    length = min(max(4.0 * noise / clear, float(smallest_steps(setting, column)[0])), farthest)
+    farthest = float(_lengths(setting, evidence, np.array([k]))[0]) / math.sqrt(setting.x.size)
+    nearest = float(smallest_steps(setting, column)[0]) / CLEARLY
+    length = min(max(4.0 * noise / clear, nearest), farthest)
+    if length == farthest:  # where noise asks for more f bends by as much
+        clear = max(clear, CLEARLY * (high - low))
     tangent = np.zeros(setting.x.size)
     tangent[column] = 1.0
     least, most = _slopes_beside(setting, tangent, int(output[0]), length, TURNS * k + turn)
     slack = MARGIN * float(found.sided[k]) + clear + noise / length
     return min(low, least), max(high, most), slack
+
+
+def _lengths(setting: Setting, evidence: Entries, rows: Index) -> Flat:
+    """The steps (k,) of some entries, no longer than the first; the complex step has no length."""
+    step = evidence.estimate.step[rows]
+    first = setting.first_steps[setting.places(evidence.coordinates[rows])[1]]
+    return np.asarray(np.where(step > 0, np.minimum(step, first), first))
 
 
 def _slopes_beside(
