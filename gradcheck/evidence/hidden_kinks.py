@@ -127,9 +127,12 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
 def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outside: Flat) -> bool:
     """Whether f is no sum of its slopes along some entries, as the median of ties, which moves by none of them alone.
 
-    wrong : of them those that are called so; without two equal coordinates nothing is asked. Two evaluations.
+    wrong : of them those that are called so. Without two equal coordinates nothing is asked, nor where f bends along
+    these: what takes coordinates together and shows no kink is a line along each. Two evaluations.
     """
     found, (output, column) = evidence.estimate, setting.places(evidence.coordinates)
+    if (np.abs(found.curvature) * found.step > MARGIN * found.error)[wrong].any():
+        return False
     alike = np.isin(setting.x[column[rows]], setting.x[column[wrong]])
     rows = rows[alike]
     if (
