@@ -128,7 +128,7 @@ def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outsid
     """Whether f is no sum of its slopes along some entries, as the median of ties, which moves by none of them alone.
 
     wrong : of them those that are called so. Without two equal coordinates nothing is asked, nor where f bends along
-    these: what takes coordinates together and shows no kink is a line along each. Two evaluations.
+    these: what takes coordinates together and shows no kink is a line along each. Four evaluations.
     """
     found, (output, column) = evidence.estimate, setting.places(evidence.coordinates)
     if (np.abs(found.curvature) * found.step > MARGIN * found.error)[wrong].any():
@@ -138,17 +138,20 @@ def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outsid
     if (
         rows.size < 2
         or np.unique(setting.x[column[rows]]).size == rows.size
-        or setting.objective.remaining < 2
+        or setting.objective.remaining < 4
     ):
         return False
     tangent = np.zeros(setting.x.size)
     step = float(np.min(_lengths(setting, evidence, rows))) / math.sqrt(rows.size)
     tangent[column[rows]] = random_units(generator_of(0), rows.size)
     moved = tangent[column[rows]]
-    right, left = setting.along(tangent, np.array([step, -step]))[:, output[rows[0]]]
-    apart = abs((right - left) / (2.0 * step) - found.value[rows] @ moved)
-    slack = MARGIN * (setting.level[output[rows[0]]] / step + found.error[rows] @ np.abs(moved))
-    return bool(apart > slack + CLEARLY * float(outside[wrong].max()))
+    steps = step / np.array([1.0, 8.0])
+    values = setting.along(tangent, np.concatenate([steps, -steps]))[:, output[rows[0]]]
+    far, near = (values[:2] - values[2:]) / (2.0 * steps)
+    apart = abs(near - found.value[rows] @ moved)
+    # What is another nearer to x bends.
+    slack = abs(far - near) + setting.level[output[rows[0]]] / steps[1] + found.error[rows] @ np.abs(moved)
+    return bool(apart > MARGIN * slack + CLEARLY * float(outside[wrong].max()))
 
 
 def _explained(setting: Setting, evidence: Entries, k: int, span: float) -> tuple[bool, bool]:
