@@ -26,6 +26,10 @@ LAYOUTS = ("transposed", "expanded")
 # What it means that a cotangent is not used.
 NOT_USED = "the incoming gradient is not multiplied in"
 
+# So many times as large as one argument is the other: what cuts off at a size shows. No more, as products that are
+# differences of a function have a step for what is about 1.
+LARGE = 16.0
+
 # An array of which the answers are so many roundings of another's, and what they move f by, holds rounding alone.
 NOTHING = 64.0
 # Multiples of an argument round otherwise than it does; over a power of two those do that hardly change beside one
@@ -105,7 +109,7 @@ class UserProduct:
         raise NotImplementedError
 
     def contract(self, one: Flat, other: Flat, answers: Answers) -> list[Finding]:
-        """What it does to its arguments, and whether it is linear, by the products of a, b, 2 a + b and 0."""
+        """What it does to its arguments, and whether it is linear: by the products of a, a large b, 2 a + b and 0."""
         found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
         try:
             text = self._not_linear(one, other, accepted_of(answers.dtype, self.rtol), answers)
@@ -118,7 +122,7 @@ class UserProduct:
         return found
 
     def _not_linear(self, one: Flat, other: Flat, rtol: float, answers: Answers) -> str:
-        product, what, argument = self.product, self.what, self.argument
+        product, what, argument, other = self.product, self.what, self.argument, LARGE * other
         a, b, both = product(one), product(other), product(2.0 * one + other)
         size = np.abs(2.0 * a) + np.abs(b)
         off = first_off(both, 2.0 * a + b, size, rtol, answers)

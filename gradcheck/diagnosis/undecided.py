@@ -148,6 +148,7 @@ def _advice(
     precise = (Remedy.FLOAT64 if given.coarse else Remedy.DIGITS) if single else Remedy.PRECISE
     remedies = {
         Limit.KINK: (Remedy.OFF_KINK, Remedy.SUBGRADIENT),
+        Limit.KINKS: (Remedy.OFF_KINK,),
         Limit.JUMP: (Remedy.OFF_JUMP, precise),
         Limit.DOMAIN: (Remedy.OFF_EDGE,),
         Limit.NOISE: (precise,),

@@ -24,8 +24,9 @@ from gradcheck.results.outcome import Outcome
 __all__ = ["called", "judge", "leaves_of", "noted", "optional"]
 
 Pullback = Callable[[Any, Any], Any]
-# By what the cotangent is multiplied for a second call: exact in binary, and of the other sign.
-SCALED = -2.0
+# By what the cotangent is multiplied for a second call: exact in binary, of the other sign, and so large that what cuts
+# off at a size shows.
+SCALED = -16.0
 WEIGHTED = (
     "the outputs of f, complex or of complex x, are judged together, by their product with a random cotangent"
 )

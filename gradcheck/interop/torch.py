@@ -123,6 +123,9 @@ def check_module(
     """
     mine = copy.deepcopy(module)
     mine = mine.double() if double else mine
+    for own, given in zip(mine.parameters(), module.parameters(), strict=True):
+        for hook in () if own._backward_hooks else (given._backward_hooks or {}).values():
+            own.register_hook(hook)  # a copy of a parameter has none
     constants = [cast(a, double) for a in args]
     parameters = {name: p for name, p in mine.named_parameters() if p.requires_grad}
     buffers = {name: b.detach().clone() for name, b in mine.named_buffers()}

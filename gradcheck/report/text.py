@@ -134,7 +134,8 @@ def discrepancy(m: Mismatch) -> str:
         return "of opposite sign"
     if ratio < 0 or ratio > 1.95:
         return f"off by a factor {ratio:.4g}"
-    return f"off by {100 * (ratio - 1):+.2g} %"
+    percent = 100 * (ratio - 1)
+    return f"off by {percent:+.{3 if percent <= -99.5 else 2}g} %"  # -99.8 %, not -1e+02 %
 
 
 def _certificate_lines(report: ReportData) -> list[str]:

@@ -30,6 +30,7 @@ class Limit(Enum):
     BESIDE = "noise of f at the short steps that a kink, a sharp bend or an edge beside x leaves"
     TRUNCATION = "f bends within every usable step"
     KINK = "a kink at x"
+    KINKS = "kinks that meet at x, beside which f has slopes that it has not at x"
     JUMP = "a jump of f at x"
     SCALE = "an entry far smaller than its array: beyond its own size f has another slope"
     DOMAIN = "the edge of f's domain"

@@ -128,6 +128,35 @@ def test_a_product_that_is_not_linear_is_wrong(matrix):
             assert words.format(argument) in said(report)
 
 
+@pytest.mark.parametrize("limit", [1.0, 3.0, 9.0])
+def test_a_product_that_is_cut_off_at_a_size_is_not_linear(limit):
+    """A gradient that is clipped on its way back, whatever the size: rows of J alone, of about 1, do not show it."""
+    f, jvp, vjp = sine(A)
+    x = np.linspace(-1.0, 1.0, A.shape[1])
+
+    def cut(product):
+        return lambda x, v: np.clip(product(x, v), -limit, limit)
+
+    for check, product in ((check_jvp, jvp), (check_vjp, vjp)):
+        assert check(f, product, x).outcome is Outcome.PASS
+        report = check(f, cut(product), x)
+        assert report.outcome is Outcome.FAIL
+        assert "is not linear in its" in said(report)
+
+
+@pytest.mark.parametrize("step", [1e-7, 1e-6])
+def test_a_product_that_is_a_difference_of_gradients_is_linear_enough(step):
+    """Its step is for an argument of about 1."""
+
+    def grad(x):
+        return 4.0 * x**3 + x.sum()
+
+    def hvp(x, v):
+        return (grad(x + step * v) - grad(x - step * v)) / (2.0 * step)
+
+    assert check_hvp(grad, hvp, np.linspace(0.5, 1.5, 5), rtol=1e-5).outcome is Outcome.PASS
+
+
 @pytest.mark.slow
 def test_the_array_whose_product_is_not_linear_is_named():
     """The gradient of a bias that forgets to multiply by what comes in, beside weights that do."""

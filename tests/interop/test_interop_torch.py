@@ -279,6 +279,17 @@ def test_one_wrong_entry_among_thousands_is_found():
     assert [m.name for m in report.wrong] == ['params["2.weight"][7, 11]']
 
 
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, Outcome.PASS), (0.5, Outcome.FAIL)])
+def test_hooks_of_parameters_belong_to_the_gradient(factor, outcome):
+    """A hook that halves the gradient of a weight, which a copy of the module would not have."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3, 2)
+    layer.weight.register_hook(lambda gradient: factor * gradient)
+    report = interop.check_module(layer, lambda layer, x: layer(x).tanh().sum(), args=[torch.randn(4, 3)])
+    assert report.outcome is outcome
+    assert all(m.name.startswith('params["weight"]') for m in report.wrong)
+
+
 def test_frozen_parameters_are_left_and_shared_ones_count_once():
     """requires_grad decides what is judged; a tied weight moves in both places."""
     module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))

@@ -125,6 +125,7 @@ def test_a_mismatch_shows_as_many_digits_as_it_takes():
     [
         (1.1, "off by +10 %"),
         (0.5, "off by -50 %"),
+        (0.002, "off by -99.8 %"),
         (2.0, "off by a factor 2"),
         (-0.5, "off by a factor -0.5"),
         (-1.0, "of opposite sign"),
