@@ -88,9 +88,10 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
     seen passes. Sixteen evaluations an entry, as long as what is off by most is explained; of eight at the first.
     """
     found, given = evidence.estimate, evidence.analytic
-    output, group = setting.places(evidence.coordinates)[0], setting.groups(evidence.coordinates)
+    (output, column), group = setting.places(evidence.coordinates), setting.groups(evidence.coordinates)
     told = np.isfinite(found.sided) & np.isfinite(given)
-    kinked = np.asarray(found.limit == Limit.KINK) & told
+    # Kinks of coordinates that are not 0 lie beside one another, most often, and not together.
+    kinked = np.asarray(found.limit == Limit.KINK) & told & (setting.x[column] == 0)
     at = np.flatnonzero(evidence.judgement.wrong & told)
     if at.size == 0 or setting.room is not None:
         return evidence
