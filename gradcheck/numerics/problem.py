@@ -13,7 +13,7 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, one_row
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import TOGETHER, generator_of, mean_root, root_mean_square, scaled_rms
-from gradcheck.parameters.quantiles import median
+from gradcheck.parameters.quantiles import median, sampled
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
 ALIKE = 1e3
@@ -226,7 +226,7 @@ def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = No
     if own.size == 0:
         return _Part(own)
     mine = strength if moved is None else strength[moved]
-    middle, rms = float(median(own)), root_mean_square(mine)
+    middle, rms = float(median(sampled(own))), root_mean_square(mine)
     if least is None and own.min() > middle / ALIKE and own.max() < middle * ALIKE:
         return _Part(middle, rms, rms * middle, rms * middle)
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)

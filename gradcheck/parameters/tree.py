@@ -24,7 +24,7 @@ from gradcheck.parameters.leaves import (
     kind_of,
     leaf_array,
 )
-from gradcheck.parameters.quantiles import median, quantile
+from gradcheck.parameters.quantiles import median, quantile, sampled
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,15 @@ class Parameters:
             part = out[b.slice]
             if np.count_nonzero(part) == part.size:
                 if part.size > 1:
-                    least = quantile(part, 0.02, own=True)
-                    np.maximum(np.abs(flat[b.slice], out=part), least, out=part)
+                    np.maximum(part, quantile(sampled(part), 0.02), out=part)
                 continue
             zero = part == 0
-            sizes = part[~zero]
+            sizes = sampled(part[~zero])
             if sizes.size == 0:
                 part[:] = 1.0
                 continue
-            typical = median(sizes, own=True)
-            np.maximum(part, quantile(sizes, 0.02, own=True), out=part)
+            typical = median(sizes)
+            np.maximum(part, quantile(sizes, 0.02), out=part)
             part[zero] = typical
         return out
 
