@@ -162,8 +162,8 @@ class JointTest:
                 self._begun = self.along.next([self.first])
             else:
                 self.first = self.along.first(None)
-                self.along.unseen = too_few_by_rounding(self.along)
                 if self.first is not None and not self.first.exact:
+                    self.along.unseen = too_few_by_rounding(self.along)
                     far, fit = self.first.step, self.first.fit
                     self.first, self.level = settled(self.along, self.first, self.most)
                     assert fit is not None
