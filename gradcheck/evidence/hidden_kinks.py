@@ -39,6 +39,8 @@ CLEARLY = 0.05
 UNSEEN = 2.0
 # So many times other points are asked of an entry that is not explained.
 TURNS = 3
+# Slopes along equal coordinates are of one distance from x where their steps differ by no more.
+ALIKE = 64.0
 # Entries that are looked at where it is asked whether kinks meet, of all that are at a kink.
 FEW = 8
 
@@ -142,8 +144,10 @@ def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outsid
         or setting.objective.remaining < 4
     ):
         return False
-    tangent = np.zeros(setting.x.size)
-    step = float(np.min(_lengths(setting, evidence, rows))) / math.sqrt(rows.size)
+    tangent, lengths = np.zeros(setting.x.size), _lengths(setting, evidence, rows)
+    if lengths.max() > ALIKE * lengths.min():  # slopes of other distances
+        return False
+    step = float(lengths.min()) / math.sqrt(rows.size)
     tangent[column[rows]] = random_units(generator_of(0), rows.size)
     moved = tangent[column[rows]]
     steps = step / np.array([1.0, 8.0])

@@ -185,7 +185,9 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        if self.interrupted or (self.several and self.ended):  # of one number that is all, and it is asked often
+        if self.interrupted or (
+            self.several and self.ended
+        ):  # of one number that is all, and it is asked often
             return self._undefined
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
