@@ -378,7 +378,7 @@ class Directions(Points):
         fit = first.fit
         assert fit is not None
         third, noise = unwrapped(fit.odd[1]), unwrapped(fit.noise)
-        told = self.pending & (self.sizes > 0)
+        told = ~self.fixed & (self.sizes > 0)
         units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
         step, truncation = four_points(fit, first.step, units)
         step, four = self.values(tangent, step, FOUR)

@@ -864,6 +864,19 @@ def test_where_the_entries_are_not_known_the_first_direction_tells_the_sizes_of_
     assert known.sizes.tolist() == [1.0, 1.0]
 
 
+def test_four_points_have_one_step_for_all_rows_whichever_are_open():
+    """The first row bends and the second does not: what few rows show of bends may be small by accident."""
+    steps = []
+    for pending in ([True, True], [False, True], [True, False]):
+        along = directions()
+        along_lines(along, lambda t: 3.0 + t, lambda t: 3.0 + t)
+        along.pending = np.array(pending)
+        odd = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+        steps.append(along.next([direction(2, fitted(2, odd=odd, noise=1e-16))]).step)
+    assert steps == [steps[0]] * 3
+    assert steps[0] < 0.1
+
+
 def test_directions_take_over_what_others_told_of_f():
     """The terms of the first claim, which rows move, and which lie on a grid."""
     before, after = directions(), directions()
