@@ -92,14 +92,19 @@ class Directions(Points):
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried = TRIED if probed is None else TRIED_ALONE
         self.pending = ~fixed
-        # Rows whose real values show a slope, beside the complex step.
-        self._shown = np.zeros(self.rows, bool)
-        # The few points that were chosen last, and from what.
-        self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
+        self._shown = np.zeros(
+            self.rows, bool
+        )  # rows whose real values show a slope, beside the complex step
+        self._chosen: dict[
+            tuple[int, ...], tuple[Short, list[Direction]]
+        ] = {}  # the few points, and from what
+        # The step of four points and what bends take of them, as first chosen: of few rows these are small by accident.
+        self._four: tuple[LineFit, float, Any] | None = None
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
-        # The generator as it was before it drew that, where it is large.
-        self._before: np.random.Generator | None = None
+        self._before: np.random.Generator | None = (
+            None  # the generator before it drew that, where it is large
+        )
 
     def follow(self, before: Directions) -> None:
         """Take over what other directions of the same f told of it."""
@@ -378,9 +383,11 @@ class Directions(Points):
         fit = first.fit
         assert fit is not None
         third, noise = unwrapped(fit.odd[1]), unwrapped(fit.noise)
-        told = ~self.fixed & (self.sizes > 0)
-        units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
-        step, truncation = four_points(fit, first.step, units)
+        if self._four is None or self._four[0] is not fit:
+            told = self.pending & (self.sizes > 0)
+            units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
+            self._four = (fit, *four_points(fit, first.step, units))
+        _, step, truncation = self._four
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
