@@ -65,10 +65,9 @@ class Directions(Points):
     exact : whether f may be asked for complex numbers; False once they were `refused` or not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
-    delta : the chance to be wrong of each row. unseen : (m,) as of `too_few`.
+    delta : the chance to be wrong of each row. unseen : (m,) as of `too_few`. pending : (m,) rows steps are chosen for.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     probed : (m,) the noise of one value of f, where values near x have told it.
-    pending : (m,) rows that steps in noise are chosen for.
     """
 
     def __init__(
@@ -92,19 +91,16 @@ class Directions(Points):
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried = TRIED if probed is None else TRIED_ALONE
         self.pending = ~fixed
-        self._shown = np.zeros(
-            self.rows, bool
-        )  # rows whose real values show a slope, beside the complex step
-        self._chosen: dict[
-            tuple[int, ...], tuple[Short, list[Direction]]
-        ] = {}  # the few points, and from what
+        # Rows whose real values show a slope, beside the complex step.
+        self._shown = np.zeros(self.rows, bool)
+        # The few points that were chosen last, and from what.
+        self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The step of four points and what bends take of them, as first chosen: of few rows these are small by accident.
         self._four: tuple[LineFit, float, Any] | None = None
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
-        self._before: np.random.Generator | None = (
-            None  # the generator before it drew that, where it is large
-        )
+        # The generator as it was before it drew that, where it is large.
+        self._before: np.random.Generator | None = None
 
     def follow(self, before: Directions) -> None:
         """Take over what other directions of the same f told of it."""
