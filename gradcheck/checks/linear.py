@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ def accepted_of(dtype: str, rtol: float | None) -> float:
 
 
 @dataclass
-class UserProduct:
+class UserProduct(ABC):
     """J v, or J^T u, as a user's function gives it; remembers what it did to x and to v or u.
 
     shape : of what f returns. what, argument : what the function, and v or u, are called.
@@ -104,9 +105,9 @@ class UserProduct:
         self.changes = self.changes or changed(self.parameters, given, self.x)
         return result
 
+    @abstractmethod
     def product(self, argument: Flat) -> Flat:
         """The product, flat. Raises NotScalarError where the answer has another structure."""
-        raise NotImplementedError
 
     def contract(self, one: Flat, other: Flat, answers: Answers) -> list[Finding]:
         """What it does to its arguments, and whether it is linear: by the products of a, a large b, 2 a + b and 0."""

@@ -84,13 +84,11 @@ class Directions(Points):
         probed: Values | None = None,
     ) -> None:
         super().__init__(problem, scaling)
-        self.rng = rng
+        self.rng, self.sizes = rng, scaling.sizes
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
         self.refused, self.delta, self.unseen = not exact, delta, np.zeros(self.rows, bool)
-        self.sizes = scaling.sizes
         self.probed, self.longest = probed, LONGEST_STEP
-        self.tried = TRIED if probed is None else TRIED_ALONE
-        self.pending = ~fixed
+        self.tried, self.pending = TRIED if probed is None else TRIED_ALONE, ~fixed
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
         # The few points that were chosen last, and from what.
