@@ -72,8 +72,8 @@ class JointTest:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
         self.delta = delta
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
-        # Three directions certify what they show within so much.
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
+        # Two directions certify what they show within so much.
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta, 1)[1]))
         self.along = Directions(
             problem,
             scaling,
