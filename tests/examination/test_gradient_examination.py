@@ -74,6 +74,38 @@ def test_where_one_direction_is_known_to_be_too_few_two_prove_more():
         assert wrong.nfev <= 26
 
 
+def test_rounding_asks_for_no_third_direction():
+    """A loss of 2 rounds by 4e-16, and small weights of 784 inputs move it by little: the step is as long as two ask.
+
+    By the step that three would do with it takes 18 at most seeds.
+    """
+    spent = []
+    rng = np.random.default_rng(0)
+    x, labels = rng.uniform(size=(20, 784)), rng.integers(10, size=20)
+    params = {"W1": 0.01 * rng.normal(size=(784, 20)), "W2": 0.01 * rng.normal(size=(20, 10))}
+
+    def forward(p):
+        z = 1.0 / (1.0 + np.exp(-x @ p["W1"]))
+        y = np.exp(z @ p["W2"])
+        return z, y / y.sum(axis=1, keepdims=True)
+
+    def loss(p):
+        return -float(np.log(forward(p)[1][np.arange(20), labels]).mean())
+
+    def gradient(p):
+        z, y = forward(p)
+        y[np.arange(20), labels] -= 1.0
+        dz = y / 20 @ p["W2"].T * z * (1.0 - z)
+        return {"W1": x.T @ dz, "W2": z.T @ y / 20}
+
+    for seed in range(12):
+        report = check_gradient(loss, gradient, params, rng=seed)
+        assert report.outcome is Outcome.PASS
+        spent.append(report.nfev)
+    assert np.median(spent) == 14
+    assert max(spent) <= 18
+
+
 def test_the_right_one_passes_with_fourteen_evaluations():
     """The neighbour of the test above; six where f takes complex numbers."""
     for real, most in ((True, 14), (False, 6)):
