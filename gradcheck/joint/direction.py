@@ -23,8 +23,9 @@ class Direction:
     tangent : (n,) v; empty of all but the last of several. step : the longest offset, in units of v.
     weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
     E. allowed : what a right row may leave.
-    exact : by the complex step. noisy : (m,) rows whose error is noise, which knows nothing of v. fit : of the real
-    points, where more are to be had like them. hidden : what the residual may lack beside noise; None is a part of E.
+    exact : by the complex step. noisy : (m,) rows whose error is noise, which knows nothing of v. rounded : rows whose
+    error is rounding, which knows nothing of v either. fit : of the real points, where more are to be had like them.
+    hidden : what the residual may lack beside noise and rounding; None is a part of E.
     """
 
     tangent: Flat
@@ -35,6 +36,7 @@ class Direction:
     allowed: Values
     exact: bool = False
     noisy: Mask | bool = False
+    rounded: Mask | bool = False
     fit: LineFit | None = None
     hidden: Values | None = None
 
@@ -65,7 +67,9 @@ class Direction:
         """What a residual of nothing may be at the most, but for noise: independent of v, it makes none less likely."""
         if self.hidden is not None:
             return self.hidden
-        return (3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)) * self.error
+        if self.noisy is False and self.rounded is False:
+            return 3.0 * self.error
+        return np.where(self.noisy | self.rounded, 1.0, 3.0) * self.error
 
     @property
     def off(self) -> Values:

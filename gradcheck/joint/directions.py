@@ -196,11 +196,8 @@ class Directions(Points):
             if found is not None:
                 return found
         self.exact = False
-        begin, eight = self.values(tangent, begin, EIGHT)
-        if eight is None:
-            return None
-        fit = self.fit(eight, begin, EIGHT)
-        return self.compared(tangent, begin, fit.value, fit.error, fit=fit)
+        found = self._by_eight(tangent, begin, False)
+        return None if found.fit is None else found
 
     def _confirmed(self, tangent: Flat, slope: Values, begin: float) -> Direction | None:
         """The complex step (m,), where real points bear it out; None where they do not.
@@ -370,7 +367,8 @@ class Directions(Points):
         if eight is None:
             return self._nothing(tangent, step)
         fit = self.fit(eight, step, EIGHT)
-        return self.compared(tangent, step, fit.value, fit.error, noisy=noisy, fit=fit)
+        known = self.rounded(fit)
+        return self.compared(tangent, step, fit.value, fit.error, noisy=noisy, rounded=known, fit=fit)
 
     def _by_four(self, first: Direction, tangent: Flat) -> Direction:
         """Four points, whose truncation the fit of the first direction tells."""
@@ -396,5 +394,6 @@ class Directions(Points):
             left = left_of(value, wide, step, [fit], float(median(more)))
             bent = np.minimum(bent, np.maximum(left, truncation * step**4))
         rounding = unwrapped(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
-        error = bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value)
-        return self.compared(tangent, step, wrapped(value), wrapped(error))
+        error = wrapped(bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value))
+        hidden = 3.0 * np.where(self.rounded(fit), bent, error)
+        return self.compared(tangent, step, wrapped(value), error, hidden=hidden)

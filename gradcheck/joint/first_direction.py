@@ -53,16 +53,16 @@ def settled(along: Directions, first: Direction, most: int) -> tuple[Direction, 
     level : float or None
         What one value of f may be off by, where the first direction shows noise and nothing else.
     """
-    needed = along.needed
-    # By the bars alone: what exceeds them is another matter.
-    unbounded = ~(bound_of([first.bar], along.delta) <= needed)
+    # By the bars alone, of rounding as of noise, which more directions take less of: what exceeds is another matter.
+    needed, bar = along.needed, 3.0 * first.error
+    unbounded = ~(bound_of([bar], along.delta) <= needed)
     if not np.count_nonzero(unbounded):
         return first, None
-    hopeful = enough(along, min(most, along.moved + 1), first.bar, needed)
+    hopeful = enough(along, min(most, along.moved + 1), bar, needed)
     doubtful = (along.unsettled(first) | ~hopeful) & ~along.fixed
     if not most_of(doubtful, ~along.fixed):
         # Of many rows some seem noisy by chance, and take no more directions than others.
-        doubtful &= ~harmless(along, first, needed, USUAL, most=first.bar)
+        doubtful &= ~harmless(along, first, needed, USUAL, most=bar)
     if not np.count_nonzero(doubtful & unbounded) or not moves(first):
         return first, None
     assert first.fit is not None

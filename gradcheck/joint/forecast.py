@@ -48,7 +48,7 @@ def too_few(along: Directions, error: Values, sizes: Values) -> Mask:
     not those that will be asked for, as at a minimum.
     """
     least, needed = least_bounds(along.delta), along.problem.tolerance.resolution * sizes
-    return np.asarray((least[0] * 3.0 * error > needed) & (least[-1] * 3.0 * error <= needed))
+    return np.asarray((least[0] * error > needed) & (least[-1] * error <= needed))
 
 
 def too_few_by_rounding(along: Directions) -> Mask:
@@ -68,7 +68,7 @@ def too_few_by_noise(along: Directions, told: Direction) -> Mask:
     if told.fit is None or told.exact:
         return np.zeros(along.rows, bool)
     step, _ = four_points(told.fit, told.step, np.where(along.sizes > 0, along.sizes, np.inf))
-    return too_few(along, AMPLIFIED / step * told.fit.noise, along.sizes)
+    return too_few(along, 3.0 * AMPLIFIED / step * told.fit.noise, along.sizes)
 
 
 def harmless(

@@ -156,6 +156,11 @@ class Points:
         own = root_mean_square(self.problem.x[moved] / self.scaling.lengths[moved])
         return np.asarray(np.maximum(self.rounding_of_x, EPS * own * bent))
 
+    def rounded(self, fit: LineFit) -> Mask:
+        """(m,) rows whose eight points scatter as their values round: that knows nothing of the tangent."""
+        rounding = fit.flat & ~fit.kinked & (fit.noise <= NOISY * EPS * fit.size)
+        return np.asarray(rounding & ~self.gridded & (self.problem.eps_of_x == 0))
+
     def unsettled(self, first: Direction) -> Mask:
         """(m,) rows in which noise, a grid or a kink decides, so that further directions gain little."""
         fit = first.fit

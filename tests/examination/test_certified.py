@@ -176,6 +176,34 @@ def test_certificates_of_whole_checks_hold(kind, size):
                 assert true <= report.certificate.relative_to_rms
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [30, 100])
+def test_certificates_that_leave_rounding_out_are_missed_no_more_often_than_they_state(times):
+    """At a confidence of 1/2 no more than half of the reports bound the error wrongly; here what most would hide.
+
+    Two equal and opposite errors, of so many times what rounding hides of a derivative beside an offset.
+    """
+    missed = passed = 0
+    for seed in range(300):
+        rng = np.random.default_rng([6, seed])
+        a, x, offset = rng.uniform(0.5, 1.0, 6), rng.normal(size=6), 10.0 ** rng.uniform(3, 9)
+        gradient, error = a * np.cos(a * x), np.zeros(6)
+        error[rng.choice(6, 2, replace=False)] = (
+            times * np.array([1.0, -1.0]) * 3.0 * 2.0**-52 * offset / 0.0078
+        )
+        wrong = gradient + error
+
+        def f(x, a=a, offset=offset):
+            return float(np.sum(np.sin(a * x))) + offset
+
+        report = check_gradient(f, wrong, x, rng=seed, confidence=0.5, rtol=0.0, atol=0.0, resolution=0.5)
+        if report.outcome is Outcome.PASS and report.certificate is not None:
+            true = np.linalg.norm(error) / np.sqrt(np.mean(wrong**2))
+            passed, missed = passed + 1, missed + (true > report.certificate.relative_to_rms)
+    assert passed >= 30
+    assert missed <= 0.5 * 300
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_suspect_that_is_within_the_tolerance_counts_in_the_certificate(seed):
     """The largest entry is off by 0.5 % where 1 % is accepted: PASS, and the bound is not below that error."""

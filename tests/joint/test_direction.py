@@ -12,7 +12,7 @@ from by_hand import direction, fitted
 from gradcheck.joint.direction import Direction
 
 
-def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_that_they_are():
+def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_or_rounding_that_they_are():
     """Row by row; what four points may lack beside noise is known by itself."""
     two = direction(2, fitted(2), error=[1.0, 2.0], residual=[-5.0, 7.0])
     assert (two.bar.tolist(), two.off.tolist(), two.most.tolist()) == ([3.0, 6.0], [5.0, 7.0], [8.0, 13.0])
@@ -20,6 +20,11 @@ def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_that_they_are():
     assert (noisy.bar.tolist(), noisy.most.tolist()) == ([1.0, 6.0], [6.0, 13.0])
     assert noisy.bar.dtype == float
     assert replace(two, noisy=True).bar.tolist() == [1.0, 2.0]
+    # So is rounding, in these rows or others.
+    rounded = np.array([False, True])
+    assert replace(two, rounded=rounded).bar.tolist() == [3.0, 2.0]
+    assert replace(noisy, rounded=rounded).bar.tolist() == [1.0, 2.0]
+    assert not replace(two, rounded=rounded).in_noise
     hidden = np.array([0.25, 0.5])
     for few in (replace(two, hidden=hidden), replace(noisy, hidden=hidden)):
         assert few.bar is hidden
@@ -63,7 +68,18 @@ def test_without_its_tangent_a_direction_is_the_same():
     short = whole.without_tangent()
     assert (short.tangent.shape, whole.tangent.tolist()) == ((0,), [1.0] * 4)
     assert (short.most is most, short.exceeds is exceeds) == (True, True)
-    for name in ("step", "weight", "residual", "error", "allowed", "exact", "noisy", "fit", "hidden"):
+    for name in (
+        "step",
+        "weight",
+        "residual",
+        "error",
+        "allowed",
+        "exact",
+        "noisy",
+        "rounded",
+        "fit",
+        "hidden",
+    ):
         assert getattr(short, name) is getattr(whole, name)
 
 
@@ -71,7 +87,13 @@ def test_a_direction_is_plain_but_for_what_is_said():
     """Neither exact nor noisy."""
     one = np.ones(1)
     plain = Direction(one, 0.1, one, one, one, one)
-    assert (plain.exact, plain.noisy, plain.fit, plain.hidden) == (False, False, None, None)
+    assert (plain.exact, plain.noisy, plain.rounded, plain.fit, plain.hidden) == (
+        False,
+        False,
+        False,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
