@@ -367,8 +367,8 @@ class Directions(Points):
         if eight is None:
             return self._nothing(tangent, step)
         fit = self.fit(eight, step, EIGHT)
-        known = self.rounded(fit)
-        return self.compared(tangent, step, fit.value, fit.error, noisy=noisy, rounded=known, fit=fit)
+        rounded = fit.flat & self.rounded(fit)
+        return self.compared(tangent, step, fit.value, fit.error, noisy=noisy, rounded=rounded, fit=fit)
 
     def _by_four(self, first: Direction, tangent: Flat) -> Direction:
         """Four points, whose truncation the fit of the first direction tells."""
@@ -378,7 +378,7 @@ class Directions(Points):
         if self._four is None or self._four[0] is not fit:
             told = self.pending & (self.sizes > 0)
             units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
-            self._four = (fit, *four_points(fit, first.step, units))
+            self._four = (fit, *four_points(fit, first.step, units, self.rounded(fit)))
         _, step, truncation = self._four
         step, four = self.values(tangent, step, FOUR)
         if four is None:

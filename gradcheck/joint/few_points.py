@@ -47,10 +47,11 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
     return step, 1.5 * 0.71 * noise / step + bend * step**2
 
 
-def four_points(fit: LineFit, begin: float, units: Values) -> tuple[float, Any]:
+def four_points(fit: LineFit, begin: float, units: Values, rounded: Mask) -> tuple[float, Any]:
     """The step of four points that leaves least of the row of which they tell least, and what bends take of each.
 
-    fit : to eight points. begin : its step. units : (m,) what bars are relative to; rows of inf have no say. The
+    fit : to eight points. begin : its step. units : (m,) what bars are relative to; rows of inf have no say. rounded :
+    (m,) rows whose noise is rounding: what a residual may lack is three times what bends take, and nothing else. The
     second, over the fourth power of the step, is (m,), or one number of one row.
     """
     fifth, noise = unwrapped(fit.odd[2]), unwrapped(fit.noise)
@@ -59,10 +60,11 @@ def four_points(fit: LineFit, begin: float, units: Values) -> tuple[float, Any]:
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
     hidden = maximum(unwrapped(abs(fit.outer - fit.value)), noise * (AMPLIFIED / begin))
     truncation = 10.0 * where(unwrapped(fit.flat), minimum(fifth, hidden / begin**4), fifth)
+    counts = truncation * where(unwrapped(rounded), 3.0, 1.0)
     if units.size == 1:
-        step = (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2 if truncation > 0 else LONGEST_STEP
+        step = (noise * AMPLIFIED / (4.0 * counts)) ** 0.2 if truncation > 0 else LONGEST_STEP
         return min(float(step), LONGEST_STEP), truncation
-    return _least_bar(truncation, noise * AMPLIFIED, units), truncation
+    return _least_bar(counts, noise * AMPLIFIED, units), truncation
 
 
 def _least_bar(bends: Values, noise: Values, units: Values) -> float:

@@ -67,7 +67,8 @@ def too_few_by_noise(along: Directions, told: Direction) -> Mask:
     """`too_few`, by directions of four points, of f as a first direction has told it for another claim."""
     if told.fit is None or told.exact:
         return np.zeros(along.rows, bool)
-    step, _ = four_points(told.fit, told.step, np.where(along.sizes > 0, along.sizes, np.inf))
+    sizes = np.where(along.sizes > 0, along.sizes, np.inf)
+    step, _ = four_points(told.fit, told.step, sizes, along.rounded(told.fit))
     return too_few(along, 3.0 * AMPLIFIED / step * told.fit.noise, along.sizes)
 
 

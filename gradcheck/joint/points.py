@@ -157,8 +157,8 @@ class Points:
         return np.asarray(np.maximum(self.rounding_of_x, EPS * own * bent))
 
     def rounded(self, fit: LineFit) -> Mask:
-        """(m,) rows whose eight points scatter as their values round: that knows nothing of the tangent."""
-        rounding = fit.flat & ~fit.kinked & (fit.noise <= NOISY * EPS * fit.size)
+        """(m,) rows in which what a fit takes for noise is what values round by: that knows nothing of the tangent."""
+        rounding = ~fit.kinked & (fit.noise <= NOISY * EPS * fit.size)
         return np.asarray(rounding & ~self.gridded & (self.problem.eps_of_x == 0))
 
     def unsettled(self, first: Direction) -> Mask:

@@ -56,13 +56,20 @@ def test_rows_that_do_not_bend_have_no_say_in_the_step_of_two_points():
 ALIKE = np.ones(3)
 
 
+NOBODY, EVERYBODY = np.zeros(3, bool), np.ones(3, bool)
+
+
 def test_one_row_that_bends_says_the_step_of_four_points():
-    """At (A n / 4 t)^(1/5), t = 10 times b5 NEAR^2 FAR^2; where none bends it is the longest."""
+    """At (A n / 4 t)^(1/5), t = 10 times b5 NEAR^2 FAR^2; where none bends it is the longest.
+
+    Where noise is rounding, which a residual does not lack, bends count thrice.
+    """
     told = 10.0 * 4.0 * NEAR**2 * FAR**2
-    step, truncation = four_points(bent(0.0, [0.0, 4.0, 0.0], noise=8e-9), STEP, ALIKE)
-    assert truncation == close([0.0, told, 0.0])
-    assert step == close((8e-9 * AMPLIFIED / (4.0 * told)) ** 0.2)
-    assert four_points(bent(0.0, noise=8e-9), STEP, ALIKE)[0] == 0.3
+    for rounded, times in ((NOBODY, 4.0), (EVERYBODY, 12.0)):
+        step, truncation = four_points(bent(0.0, [0.0, 4.0, 0.0], noise=8e-9), STEP, ALIKE, rounded)
+        assert truncation == close([0.0, told, 0.0])
+        assert step == close((8e-9 * AMPLIFIED / (times * told)) ** 0.2)
+    assert four_points(bent(0.0, noise=8e-9), STEP, ALIKE, EVERYBODY)[0] == 0.3
 
 
 @pytest.mark.parametrize(("bend", "share"), [(1.5, 1.0), (1.6, 0.25)])
@@ -91,7 +98,7 @@ def test_what_is_moved_bends_by_its_share_where_it_is_seen_to_bend(bend: float, 
 def test_four_points_lie_where_the_worst_row_knows_most(noise, fifth, units, least):
     """Its 10 b5 (near far)^2 h^4 grows by the fourth power, its A n / h falls by the first."""
     fit = bent(0.5, fifth, noise=np.array(noise))
-    step, truncation = four_points(fit, 0.01, np.array(units))
+    step, truncation = four_points(fit, 0.01, np.array(units), NOBODY)
     assert truncation == close(10.0 * NEAR**2 * np.broadcast_to(fifth, 3))
     most, bends = least[0] * AMPLIFIED, 10.0 * NEAR**2 * least[1]
     own = (most / (4.0 * bends)) ** 0.2
@@ -99,17 +106,19 @@ def test_four_points_lie_where_the_worst_row_knows_most(noise, fifth, units, lea
 
 
 def test_a_row_by_itself_takes_four_points_where_bends_take_a_quarter_of_what_noise_takes():
-    """No search: (A n / 4 t)^(1/5)."""
-    alone, one = four_points(bent(0.5, 2.0, noise=1e-12, rows=1), 0.01, np.ones(1))
-    assert float(one) == close(10.0 * 2.0 * NEAR**2)
-    assert alone == close((1e-12 * AMPLIFIED / (4.0 * float(one))) ** 0.2)
-    assert four_points(bent(0.0, rows=1), 0.01, np.ones(1))[0] == 0.3
+    """No search: (A n / 4 t)^(1/5); a twelfth where noise is rounding."""
+    for rounded, times in ((False, 4.0), (True, 12.0)):
+        its = np.array([rounded])
+        alone, one = four_points(bent(0.5, 2.0, noise=1e-12, rows=1), 0.01, np.ones(1), its)
+        assert float(one) == close(10.0 * 2.0 * NEAR**2)
+        assert alone == close((1e-12 * AMPLIFIED / (times * float(one))) ** 0.2)
+    assert four_points(bent(0.0, rows=1), 0.01, np.ones(1), its)[0] == 0.3
 
 
 def test_bends_of_fourth_and_sixth_order_tell_of_the_fifth():
     """The root of their product, where that is larger."""
     for even, fifth in (((9.0, 8.0, 2.0, 9.0), 4.0), ((9.0, 8.0, 0.02, 9.0), 0.5)):
-        _, truncation = four_points(bent(0.5, 0.5, even=even), 0.01, ALIKE)
+        _, truncation = four_points(bent(0.5, 0.5, even=even), 0.01, ALIKE, NOBODY)
         assert truncation == close(np.full(3, 10.0 * fifth * NEAR**2))
 
 
@@ -124,12 +133,12 @@ def test_what_noise_shows_of_bends_is_no_larger_than_that(outer: float, noise: f
         (False, 1e9, 1e9 * NEAR**2),
     ):
         fit = bent(0.5, fifth, flat=flat, outer=outer, noise=noise)
-        assert four_points(fit, 0.01, ALIKE)[1] == close(np.full(3, 10.0 * truncation), rel=1e-6)
+        assert four_points(fit, 0.01, ALIKE, NOBODY)[1] == close(np.full(3, 10.0 * truncation), rel=1e-6)
 
 
 def test_four_points_are_no_farther_than_three_tenths():
     """Of rows that hardly bend."""
-    assert four_points(bent(0.5, 1e-14, noise=1e-9), 0.01, ALIKE)[0] == 0.3
+    assert four_points(bent(0.5, 1e-14, noise=1e-9), 0.01, ALIKE, NOBODY)[0] == 0.3
 
 
 # Those at a shorter step than eight

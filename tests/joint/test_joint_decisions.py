@@ -767,7 +767,7 @@ def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test
     test = joint_test(3)
     noise = np.array([1e-15, 1e-9, 1.0])
     fit = fitted(3, noise=noise)
-    step, _ = four_points(fit, STEP, np.ones(3))
+    step, _ = four_points(fit, STEP, np.ones(3), np.zeros(3, bool))
     error = AMPLIFIED * noise / step
     assert (math.sqrt(2.0) / 0.75e-6 * 3.0 * error > 1e-3).tolist() == [False, True, True]
     # No number of directions proves a thousandth by bars of 1.
