@@ -40,19 +40,19 @@ def enough(along: Directions, count: int, most: Values, needed: Values) -> Mask:
     return np.asarray(((most == 0) & (needed > 0)) | (needed / (MARGIN * most) >= least))
 
 
-def too_few(along: Directions, error: Values, sizes: Values) -> Mask:
-    """(m,) rows of which one direction proves too little whatever it shows, as its bar is at least 3 E (m,).
+def too_few(along: Directions, bar: Values, sizes: Values) -> Mask:
+    """(m,) rows of which one direction is taken to prove too little, with a bar like this (m,).
 
     To be settled before the direction is looked at, of which neither may know anything: then no look is taken after it,
     and the one after two has the share of a first. Where any number of directions proves too little the sizes (m,) are
     not those that will be asked for, as at a minimum.
     """
     least, needed = least_bounds(along.delta), along.problem.tolerance.resolution * sizes
-    return np.asarray((least[0] * error > needed) & (least[-1] * error <= needed))
+    return np.asarray((least[0] * bar > needed) & (least[-1] * bar <= needed))
 
 
 def too_few_by_rounding(along: Directions) -> Mask:
-    """`too_few`, by a first direction of eight points, as far as the rounding of f(x) tells its bar."""
+    """`too_few`, by a first direction of eight points, as far as the rounding of f(x) tells its bar, which is E then."""
     if not along.refused:
         return along.unseen
     problem, scaling = along.problem, along.scaling
@@ -64,7 +64,10 @@ def too_few_by_rounding(along: Directions) -> Mask:
 
 
 def too_few_by_noise(along: Directions, told: Direction) -> Mask:
-    """`too_few`, by directions of four points, of f as a first direction has told it for another claim."""
+    """`too_few`, by directions of four points, of f as a first direction has told it for another claim.
+
+    Where that is wrong by a factor two tell of small entries, too, that they are off by it: the bar counts in full.
+    """
     if told.fit is None or told.exact:
         return np.zeros(along.rows, bool)
     sizes = np.where(along.sizes > 0, along.sizes, np.inf)
