@@ -52,7 +52,7 @@ def too_few(along: Directions, bar: Values, sizes: Values) -> Mask:
 
 
 def too_few_by_rounding(along: Directions) -> Mask:
-    """`too_few`, by a first direction of eight points, as far as the rounding of f(x) tells its bar, which is E then."""
+    """`too_few`, by a first direction of eight points, as far as the rounding of f(x) tells its bar, then E."""
     if not along.refused:
         return along.unseen
     problem, scaling = along.problem, along.scaling
