@@ -93,8 +93,8 @@ class Directions(Points):
         self._shown = np.zeros(self.rows, bool)
         # The few points that were chosen last, and from what.
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
-        # The step of four points and what bends take of them, as first chosen: of few rows these are small by accident.
-        self._four: tuple[LineFit, float, Any] | None = None
+        # Of four points, as first chosen, for few show bends that are small by accident: rounded rows, step, bends.
+        self._four: tuple[LineFit, Mask, float, Any] | None = None
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -378,8 +378,9 @@ class Directions(Points):
         if self._four is None or self._four[0] is not fit:
             told = self.pending & (self.sizes > 0)
             units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
-            self._four = (fit, *four_points(fit, first.step, units, self.rounded(fit)))
-        _, step, truncation = self._four
+            rounded = self.rounded(fit)
+            self._four = (fit, rounded, *four_points(fit, first.step, units, rounded))
+        _, rounded, step, truncation = self._four
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
@@ -395,5 +396,5 @@ class Directions(Points):
             bent = np.minimum(bent, np.maximum(left, truncation * step**4))
         rounding = unwrapped(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
         error = wrapped(bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value))
-        hidden = 3.0 * np.where(self.rounded(fit), bent, error)
+        hidden = 3.0 * np.where(rounded & ~self.gridded, bent, error)
         return self.compared(tangent, step, wrapped(value), error, hidden=hidden)

@@ -158,8 +158,9 @@ class Points:
 
     def rounded(self, fit: LineFit) -> Mask:
         """(m,) rows in which what a fit takes for noise is what values round by: that knows nothing of the tangent."""
-        rounding = ~fit.kinked & (fit.noise <= NOISY * EPS * fit.size)
-        return np.asarray(rounding & ~self.gridded & (self.problem.eps_of_x == 0))
+        if self.problem.eps_of_x:
+            return np.zeros(self.rows, bool)
+        return np.asarray((fit.noise <= NOISY * EPS * fit.size) & ~(fit.kinked | self.gridded))
 
     def unsettled(self, first: Direction) -> Mask:
         """(m,) rows in which noise, a grid or a kink decides, so that further directions gain little."""
