@@ -16,7 +16,6 @@ import numpy as np
 from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import check_callables
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
@@ -43,7 +42,6 @@ LEAST_MISTAKE = 0.05
 
 
 @told
-@own_arithmetic
 def check_adjoint(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],

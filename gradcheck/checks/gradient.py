@@ -22,13 +22,12 @@ from gradcheck.driver.options import (
     check_flag,
     finished,
     naming,
-    signature_of,
     told,
+    with_options_of,
 )
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, inspect
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
@@ -43,7 +42,6 @@ from gradcheck.results.verdict import Tolerance
 
 
 @told
-@own_arithmetic
 def check_gradient(
     f: Callable[..., Any],
     grad: Any,
@@ -163,7 +161,7 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
     return known
 
 
-@signature_of(check_gradient)
+@with_options_of(check_gradient)
 def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[GivenToGradients]) -> Report:
     """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
 
@@ -185,7 +183,6 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[
 
 
 @told
-@own_arithmetic
 def gradient(
     f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
 ) -> Estimate:
@@ -261,7 +258,6 @@ def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimat
 
 
 @told
-@own_arithmetic
 def derivative(
     phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
 ) -> Estimate:

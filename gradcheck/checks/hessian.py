@@ -13,8 +13,7 @@ import scipy.sparse
 from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
 from gradcheck.checks.linear import rounding_of_pair
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, finished, told
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse, values_at
 from gradcheck.function.objective import NotScalarError
@@ -33,8 +32,6 @@ SMALLEST = float(np.finfo(float).tiny)
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_hessian(
     grad: Callable[..., Any],
     hess: Any,

@@ -16,8 +16,7 @@ from gradcheck.checks.linear import rounding_of_pair
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
-from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, check_flag, finished, told
 from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
@@ -35,8 +34,6 @@ from gradcheck.results.outcome import Outcome
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_jacobian(
     f: Callable[..., Any],
     jac: Any,

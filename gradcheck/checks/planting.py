@@ -20,7 +20,6 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.checks.hessian import gradient_alone
 from gradcheck.driver.options import GivenToGradients, told, with_options_of
 from gradcheck.errors import GradientCheckInterrupted, GradientError
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import check_callables
 from gradcheck.mutations import Mutation, standard_mutations
 from gradcheck.numerics.tangents import root_mean_square
@@ -109,7 +108,6 @@ class Power:
 
 @told
 @with_options_of(check_gradient)
-@own_arithmetic
 def power(
     f: Callable[..., Any],
     grad: Any,

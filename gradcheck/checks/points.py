@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import SEVERITY, combine, in_turn
 from gradcheck.driver.options import GivenToGradients, Options, call_text, finished, told, with_options_of
-from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
@@ -27,7 +27,6 @@ from gradcheck.results.words import count as counted
 
 @told
 @with_options_of(check_gradient)
-@own_arithmetic
 def check_points(
     f: Callable[..., Any],
     grad: Any,

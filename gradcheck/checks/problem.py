@@ -15,8 +15,7 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, naming, renamed, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, finished, naming, renamed, told
 from gradcheck.function.contract import check_callables
 from gradcheck.parameters.bounds import check_ends
 from gradcheck.parameters.leaves import as_array
@@ -29,8 +28,6 @@ ESTIMATED = ("2-point", "3-point", "cs")
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_problem(
     fun: Callable[..., Any],
     x0: Any,

@@ -17,8 +17,7 @@ from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
 from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
 from gradcheck.checks.linear import Answers, UserProduct
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, finished, told
 from gradcheck.function.contract import changed, check_callables
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
@@ -34,8 +33,6 @@ COLUMNS = 5
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_jvp(
     f: Callable[..., Any],
     jvp: Callable[..., Any],
@@ -73,8 +70,6 @@ def check_jvp(
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_hvp(
     grad: Callable[..., Any],
     hvp: Callable[..., Any],
@@ -121,8 +116,6 @@ def check_hvp(
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_vjp(
     f: Callable[..., Any],
     vjp: Callable[..., Any],

@@ -17,7 +17,6 @@ from gradcheck.driver.options import Options, check_flag, told
 from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import dtype_of
@@ -150,7 +149,6 @@ class TaylorResult:
 
 
 @told
-@own_arithmetic
 def taylor_test(
     f: Callable[..., Any],
     derivative: Any,
