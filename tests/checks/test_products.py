@@ -679,6 +679,23 @@ def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
 
 
 @pytest.mark.slow
+def test_a_wrong_vjp_of_many_rows_is_named_of_an_f_that_takes_stacks_alone():
+    """Every row is asked for then, of f as it was given; a right one passes."""
+    rng = np.random.default_rng(0)
+    matrix, x = rng.normal(size=(150, 4)), rng.normal(size=4)
+
+    def f(stack):
+        return np.einsum("ij,jk->ik", matrix, np.sin(stack))
+
+    def vjp(x, u, factor=1.0):
+        jacobian = matrix * np.cos(x)
+        jacobian[3, 2] *= factor
+        return jacobian.T @ u
+
+    assert check_vjp(f, vjp, x, vectorized=True).outcome is Outcome.PASS
+    assert names(check_vjp(f, lambda x, u: vjp(x, u, 1.1), x, vectorized=True)) == {"J[3, 2]"}
+
+
 @pytest.mark.parametrize("returned", [np.float32, np.float64])
 def test_an_output_on_a_coarse_grid_beside_finer_ones_bears_a_row_out(returned):
     """1e-8 A x at 0, one output beside 1e-5, in float32: it stays over steps that show all of the others."""
