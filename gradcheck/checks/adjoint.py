@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct, Operator, Pair, numbers, only
+from gradcheck._typing import Array
+from gradcheck.checks.dot_product import LEAST_BUDGET, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.contract import check_callables

@@ -6,16 +6,15 @@ Source: the chapter, sections 4.2 and 5.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.textbook import activations, losses
 from gradcheck.textbook.numerical import numerical_gradient
 from gradcheck.textbook.structured import structured_differences
 
-Array = npt.NDArray[Any]
 Seed = int | np.random.Generator | None
 
 

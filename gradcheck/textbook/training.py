@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.errors import DataError
 from gradcheck.textbook.checkpoint import (
     RECORDS,
@@ -29,7 +29,6 @@ from gradcheck.textbook.checkpoint import (
     save_checkpoint,
 )
 
-Array = npt.NDArray[Any]
 Gradients = Mapping[str, Array]
 
 
