@@ -171,7 +171,7 @@ class Pushforward(UserProduct):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         if array.dtype.kind == "f":
-            self.dtype = max(self.dtype, array.dtype, key=lambda d: float(np.finfo(d).eps))
+            self.dtype = max(self.dtype, array.dtype, key=eps_of)
         with np.errstate(
             over="ignore"
         ):  # of a longdouble beyond float64; what becomes infinite is seen to be so

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck._typing import Flat, Values
-from gradcheck.driver.options import Options, check_flag, told
+from gradcheck.driver.options import Options, call_text, check_flag, told
 from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
@@ -98,13 +98,12 @@ class TaylorResult:
     @property
     def report(self) -> Report:
         """The same as a Report, which has no array: one number is known of all of them."""
-        seed = f"rng={self.seed!r}" if self.seed is None or isinstance(self.seed, int) else "rng=..."
         unknown = math.nan
         return Report(
             outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
             nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=self.rtol,
             atol=0.0, resolution=self.resolution, seed=self.seed, recipe=self.recipe,
-            call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
+            call=call_text("taylor_test(f, derivative, x", {}, self.seed),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -309,7 +308,7 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     # A power of two, so that the steps land where `_landing` has it.
     largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
     steps = largest * 2.0 ** -np.arange(STEPS)
-    eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
+    eps = max(eps_of(b.real_dtype) for b in parameters.blocks)
     noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
     change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())
