@@ -28,7 +28,7 @@ from gradcheck.driver.options import (
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
-from gradcheck.function.contract import ORDER, check_callables, inspect
+from gradcheck.function.contract import ORDER, callers_code, check_callables, inspect
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -218,14 +218,8 @@ def _estimated(
         parameters, flat = Parameters.of(x)
         room = room_within(bounds, parameters, flat)
     objective = Objective(f, parameters, args=args)
-    try:
-        with naming(f=called, only=NotScalarError):
-            f_x = objective.value(flat)
-    except NotScalarError:
-        raise
-    except Exception as error:
-        error.add_note(f"gradcheck: raised by {called} at {at}")
-        raise
+    with naming(f=called, only=NotScalarError), callers_code(f"{called} at {at}"):
+        f_x = objective.value(flat)
     if not np.isfinite(f_x):
         raise ValueError(f"{called}({at}) is {f_x}: there is no derivative to estimate")
     setting = Setting(objective, flat, f_x, parameters.scales(flat), Tolerance(0.0), room)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -37,6 +38,19 @@ def check_callables(more: str = "", /, **functions: Any) -> None:
     for name, function in functions.items():
         if not callable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}{more}")
+
+
+@contextmanager
+def callers_code(who: str, *notes: str) -> Iterator[None]:
+    """While a function of the caller runs, in his arithmetic: what it raises gets a note that says who raised it."""
+    try:
+        with callers_arithmetic():
+            yield
+    except NotScalarError:
+        raise  # of what it returned, by this package
+    except Exception as error:
+        error.add_note("; ".join([f"gradcheck: raised by {who}", *notes]))
+        raise
 
 
 @dataclass(frozen=True)
@@ -174,23 +188,16 @@ def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any,
     """One call of f at x: value, gradient or None, and the tree that f was given; what is wrong is appended."""
     tree = objective.parameters.unflatten(x.copy())
     try:
-        with callers_arithmetic():
+        # What of x is not what the caller passed may be why.
+        with callers_code("f at x", *objective.parameters.notes):
             value, gradient = objective.at(tree)
     except NotScalarError as error:
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
-    except Exception as error:
-        raised_by("f", error, objective.parameters)
-        raise
     moved = changed(objective.parameters, tree, x)
     if moved and not findings:
         findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
     return value, gradient, tree
-
-
-def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
-    """Note who raised it, and what of x is not what the caller passed."""
-    error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
 
 
 def _call_grad(
@@ -204,13 +211,9 @@ def _call_grad(
     """Call grad: the gradient as it was then, and how to call it once more."""
 
     def called(given: Any, said: list[Finding]) -> Any:
-        try:
-            with callers_arithmetic():
-                returned = grad(given, *args)
-            return _gradient_part(returned, parameters, f_x, said)
-        except Exception as error:
-            raised_by("grad", error, parameters)
-            raise
+        with callers_code("grad at x", *parameters.notes):
+            returned = grad(given, *args)
+        return _gradient_part(returned, parameters, f_x, said)
 
     given = parameters.unflatten(x.copy())
     first = called(given, findings)
