@@ -249,14 +249,11 @@ class _Scene:
             # Its report is on a planted mistake: nobody should read it as one on the gradient.
             raise KeyboardInterrupt from None
         before, after = self.parameters.flatten(self.given), self.parameters.flatten(wrong)
+        allowed = self.report.rtol * np.maximum(np.abs(before), np.abs(after)) + self.report.atol
         result = RESULTS[report.outcome]
-        if result == MISSED and self._accepts(before, after):
+        if result == MISSED and (np.abs(after - before) <= allowed).all():
             result = ACCEPTED
         return Planted(mutation.name, result, *self._size(before, after), report.reason)
-
-    def _accepts(self, before: Flat, after: Flat) -> bool:
-        allowed = self.report.rtol * np.maximum(np.abs(before), np.abs(after)) + self.report.atol
-        return bool((np.abs(after - before) <= allowed).all())
 
     def _size(self, before: Flat, after: Flat) -> tuple[float, float]:
         """The largest relative change, and what is detectable in its array: where it stands out most."""

@@ -246,7 +246,7 @@ def _kept_by_others(tree: Any) -> Callable[[], Any]:
 
 def _as_it_is(parameters: Parameters, tree: Any) -> Any:
     """A copy of a gradient; what is none is refused as it is."""
-    if not parameters.fits(tree):
+    if parameters.fitting(tree) is None:
         return tree
     return tree.copy() if type(tree) is np.ndarray else copy.deepcopy(tree)
 
@@ -302,7 +302,7 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
 
 def is_pair(result: Any, parameters: Parameters) -> bool:
     """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
-    if not (isinstance(result, tuple) and len(result) == 2) or parameters.fits(result):
+    if not (isinstance(result, tuple) and len(result) == 2) or parameters.fitting(result) is not None:
         return False
     return np.ndim(result[0]) == 0 and np.asarray(result[0]).dtype.kind in "fiub"
 
@@ -337,7 +337,7 @@ def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "gra
     if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
         kinds = " and a ".join(type(part).__name__ for part in tree)
         return f"{what} returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
-    if isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fits(tree[0]):
+    if isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fitting(tree[0]) is not None:
         return f"{error}; its one part would fit: return it without the {type(tree).__name__}"
     if isinstance(tree, float | int | np.generic):
         kind = type(tree).__name__

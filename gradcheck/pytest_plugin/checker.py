@@ -65,7 +65,6 @@ class Checker:
         taylor_test = staticmethod(gradcheck.taylor_test)
 
     def __init__(self, run: Run) -> None:
-        """Serve the tests of this run."""
         self._run = run
 
     @property

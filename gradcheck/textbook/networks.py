@@ -75,7 +75,6 @@ class SimpleNet:
         softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
-        """Keep a copy of W, or draw one."""
         drawn = np.random.default_rng(rng).standard_normal((2, 3)) if W is None else W
         self.W: Array = np.array(drawn, dtype=float)
         if self.W.ndim != 2:
@@ -211,7 +210,6 @@ class TwoLayerNet:
         softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
-        """Draw W1, then W2, so that one seed always gives one network."""
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size}
         for name, size in sizes.items():
             if size < 1:
