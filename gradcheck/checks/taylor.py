@@ -33,6 +33,7 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.undecided import INTERRUPTED, OUT_OF_BUDGET
 from gradcheck.results.verdict import Tolerance
 
 if TYPE_CHECKING:
@@ -220,7 +221,8 @@ def taylor_test(
             bar.plan(USUAL)
             result = _tested(line, derivative, hessian, args)
         except KeyboardInterrupt:
-            result = line.interrupted()
+            objective.interrupted = True
+            result = line.unmeasured(_cause(objective))
     result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
@@ -244,11 +246,6 @@ class _Line:
             outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
             self.objective.nfev, self.seed, self.resolution or TaylorResult.resolution,
         )  # fmt: skip
-
-    def interrupted(self) -> TaylorResult:
-        """The result of a test that the user ended."""
-        self.objective.interrupted = True
-        return self.unmeasured(_cause(self.objective))
 
     def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
@@ -283,9 +280,7 @@ def _landing(x: Flat, v: Flat) -> Flat:
 
 
 def _cause(objective: Objective) -> str:
-    if objective.interrupted:
-        return "the check was interrupted: start it again"
-    return "the budget was used up: raise max_nfev (or max_seconds)"
+    return INTERRUPTED if objective.interrupted else OUT_OF_BUDGET
 
 
 def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> TaylorResult:
