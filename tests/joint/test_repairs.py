@@ -258,7 +258,7 @@ def test_one_triangle_of_a_hessian_is_told_by_two_directions():
     ],
 )
 def test_a_sparse_jacobian_is_never_filled(mistake, n, count):
-    """Three diagonals of 50,000: 2.5e9 entries are more than memory holds, and than an index of 32 bits."""
+    """Three diagonals of 50,000: 2.5e9 entries are more than memory holds, and than an index of 32 bits. Fewer, too."""
     x = np.random.default_rng(0).normal(size=n)
 
     def tridiagonal(x):
