@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -40,17 +40,14 @@ def check_callables(more: str = "", /, **functions: Any) -> None:
             raise TypeError(f"{name} must be callable, not {type(function).__name__}{more}")
 
 
-@contextmanager
-def callers_code(who: str, *notes: str) -> Iterator[None]:
+def callers_code(who: str, *notes: str) -> AbstractContextManager[None]:
     """While a function of the caller runs, in his arithmetic: what it raises gets a note that says who raised it."""
-    try:
-        with callers_arithmetic():
-            yield
-    except NotScalarError:
-        raise  # of what it returned, by this package
-    except Exception as error:
-        error.add_note("; ".join([f"gradcheck: raised by {who}", *notes]))
-        raise
+
+    def noted(error: Exception) -> None:
+        if not isinstance(error, NotScalarError):  # which this package raised, of what was returned
+            error.add_note("; ".join([f"gradcheck: raised by {who}", *notes]))
+
+    return callers_arithmetic(noted)
 
 
 @dataclass(frozen=True)
