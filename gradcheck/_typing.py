@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Numbers of any kind and shape.
+Array = NDArray[Any]
 # Real numbers of any precision and shape.
 Values = NDArray[np.floating[Any]]
 # (size,) all parameters as one vector.

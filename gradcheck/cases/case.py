@@ -72,7 +72,6 @@ class Reference:
     kind: str = "close"
 
     def __post_init__(self) -> None:
-        """Refuse a reference that has no reason, or whose tolerance would let anything pass."""
         _check_name("Reference: name", self.name)
         _check_words(f"reference {self.name!r}: reason must say why this tolerance is right", self.reason)
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
@@ -110,7 +109,6 @@ class Mistake:
     measure: Callable[..., Any]
 
     def __post_init__(self) -> None:
-        """Refuse a nameless mistake, or one that cannot be called."""
         _check_name("Mistake: name", self.name)
         _check_callable(f"mistake {self.name!r}: measure", self.measure)
 
@@ -193,7 +191,6 @@ class Quantity:
     mistakes: Sequence[Mistake] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a quantity that nothing is compared with: it would check nothing and pass."""
         _check_name("Quantity: name", self.name)
         _check_callable(f"quantity {self.name!r}: measure", self.measure)
         _check_parts(f"quantity {self.name!r}: references", self.references, Reference, at_least=1)
@@ -234,7 +231,6 @@ class Figure:
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a figure without the words that stand in for it."""
         _check_name("Figure: name", self.name)
         _check_callable(f"figure {self.name!r}: draw", self.draw)
         _check_words(f"figure {self.name!r}: alt must say in words what the figure shows", self.alt)
@@ -292,7 +288,6 @@ class Case:
     wrong: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a case that checks nothing, or has two parts of the same name."""
         _check_name("Case: title", self.title)
         _check_name(f"case {self.title!r}: section", self.section)
         for name in ("claim", "wrong"):

@@ -19,7 +19,7 @@ from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing, drawing_of
 from gradcheck.report.html import environment, figures, told_of
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Outcome, overall
+from gradcheck.results.outcome import Outcome, counted, overall
 
 # Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
 DRAWN = 24
@@ -133,8 +133,8 @@ def render(
         cases=cases,
         checks=checks,
         drawings=drawings or {},
-        row_counts=_counts(row.outcome.value for row in rows),
-        check_counts=_counts(check["told"]["outcome"] for check in checks),
+        row_counts=counted(row.outcome for row in rows),
+        check_counts=counted(check["told"]["outcome"] for check in checks),
         outcome=overall([*(row.outcome for row in rows), *(check["told"]["outcome"] for check in checks)]).value,
         unsettled=[(at, r) for at, case, _ in cases for r in case.rows if r.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
@@ -170,11 +170,6 @@ def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> l
             drawn = figures(report, anchor) if report is not None else given
         checks.append({"name": name, "anchor": anchor, "told": told, "drawings": tuple(drawn)})
     return checks
-
-
-def _counts(outcomes: Iterator[str]) -> dict[str, int]:
-    seen = list(outcomes)
-    return {outcome.value: seen.count(outcome.value) for outcome in Outcome}
 
 
 def _versions() -> str:

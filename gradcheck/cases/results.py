@@ -145,7 +145,6 @@ class CaseInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, result: CaseResult) -> None:
-        """Keep the rows that were done."""
         super().__init__(f"interrupted in case {result.name}")
         self.result = result
 
@@ -168,7 +167,7 @@ def case_results(events: list[dict[str, Any]]) -> list[CaseResult]:
     cases = {event["case"]["path"]: event["case"] for event in events}
     results = []
     for path, case in cases.items():
-        rows = [_row_of(event["row"]) for event in events if event["case"]["path"] == path]
+        rows = [_row_of(**event["row"]) for event in events if event["case"]["path"] == path]
         told: dict[str, Any] = {
             name: case[name] for name in ("name", "section", "title", "seconds", "complete")
         }
@@ -177,7 +176,6 @@ def case_results(events: list[dict[str, Any]]) -> list[CaseResult]:
     return results
 
 
-def _row_of(told: dict[str, Any]) -> Row:
-    shape, index = tuple(told["shape"]), told["index"]
+def _row_of(*, outcome: str, shape: list[int], index: list[int] | None, **told: Any) -> Row:
     place = None if index is None else tuple(index)
-    return Row(**(told | {"outcome": Outcome(told["outcome"]), "shape": shape, "index": place}))
+    return Row(outcome=Outcome(outcome), shape=tuple(shape), index=place, **told)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct, Operator, Pair, numbers, only
+from gradcheck._typing import Array
+from gradcheck.checks.dot_product import LEAST_BUDGET, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import check_callables
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
@@ -29,6 +29,7 @@ from gradcheck.results.cause import Kind
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import ArraySummary, Mismatch
+from gradcheck.results.undecided import INTERRUPTED, OUT_OF_BUDGET
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 from gradcheck.results.words import count
 
@@ -43,7 +44,6 @@ LEAST_MISTAKE = 0.05
 
 
 @told
-@own_arithmetic
 def check_adjoint(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],
@@ -109,7 +109,12 @@ def check_adjoint(
     # A Generator as it is now: what repeats the check draws the same pairs.
     drawn_with = copy.deepcopy(rng)
     with Progress(progress) as bar:
-        a, b = _operators(forward, adjoint, x, y, generator, Calls(max_nfev, chosen.max_seconds, bar))
+        calls = Calls(max_nfev, chosen.max_seconds, bar)
+        a = Operator(forward, numbers(x, "x"), "forward", "x", calls)
+        like = a(a.random(generator)).astype(a.returns) if y is None else y
+        b = Operator(
+            adjoint, numbers(like, "what forward returns" if y is None else "y"), "adjoint", "y", calls
+        )
         test = DotProduct(a, b)
         usual = DEFAULT_RESOLUTION["float32" if test.eps > 1e-10 else "float64"]
         known = _Known(test, Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual))
@@ -117,9 +122,9 @@ def check_adjoint(
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
             known.examine(pairs, generator)
         except BudgetSpentError:
-            known.ended = "the budget was used up: raise max_nfev (or max_seconds)"
+            known.ended = OUT_OF_BUDGET
         except KeyboardInterrupt:
-            known.ended = "the check was interrupted: start it again"
+            known.ended = INTERRUPTED
     given = {"y": y, "pairs": pairs if pairs != 6 else None, "rtol": rtol or None, "resolution": resolution,
              "max_nfev": max_nfev, "max_seconds": max_seconds}  # fmt: skip
     call = call_text("check_adjoint(forward, adjoint, x", given, rng)
@@ -127,15 +132,6 @@ def check_adjoint(
     options = {"y": y, "pairs": pairs, "rtol": rtol, "resolution": resolution, "max_nfev": max_nfev}
     recipe = Recipe.of("check_adjoint", forward, adjoint, *Parameters.of(a.given), (), options, drawn_with)
     return finished(report, recipe)
-
-
-def _operators(
-    forward: Any, adjoint: Any, x: Any, y: Any, generator: np.random.Generator, calls: Calls
-) -> tuple[Operator, Operator]:
-    a = Operator(forward, numbers(x, "x"), "forward", "x", calls)
-    name = "y" if y is not None else "what forward returns"
-    given = y if y is not None else a(a.random(generator)).astype(a.returns)
-    return a, Operator(adjoint, numbers(given, name), "adjoint", "y", calls)
 
 
 @dataclass
@@ -240,7 +236,7 @@ class _Known:
             notes=(self.ended,) if self.ended and self.ended != reason else (), method="dot product", nfev=a.calls,
             ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
             resolution=tolerance.resolution, seed=rng, call=call, functions=("forward", "adjoint"),
-            interrupted="interrupted" in self.ended,
+            interrupted=self.ended == INTERRUPTED,
         )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gradcheck._typing import Array
 from gradcheck.checks.linear import accepted_of, rounding_of
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.function.objective import BudgetSpentError
@@ -21,8 +21,6 @@ from gradcheck.parameters.leaves import UNKNOWN, as_array, eps_of, widened
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
-
-Array = NDArray[Any]
 
 # Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
 SPREAD = 1e3

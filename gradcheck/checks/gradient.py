@@ -22,14 +22,13 @@ from gradcheck.driver.options import (
     check_flag,
     finished,
     naming,
-    signature_of,
     told,
+    with_options_of,
 )
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
-from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, inspect
+from gradcheck.function.contract import ORDER, callers_code, check_callables, inspect
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -43,7 +42,6 @@ from gradcheck.results.verdict import Tolerance
 
 
 @told
-@own_arithmetic
 def check_gradient(
     f: Callable[..., Any],
     grad: Any,
@@ -163,7 +161,7 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
     return known
 
 
-@signature_of(check_gradient)
+@with_options_of(check_gradient)
 def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[GivenToGradients]) -> Report:
     """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
 
@@ -185,7 +183,6 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[
 
 
 @told
-@own_arithmetic
 def gradient(
     f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
 ) -> Estimate:
@@ -221,14 +218,8 @@ def _estimated(
         parameters, flat = Parameters.of(x)
         room = room_within(bounds, parameters, flat)
     objective = Objective(f, parameters, args=args)
-    try:
-        with naming(f=called, only=NotScalarError):
-            f_x = objective.value(flat)
-    except NotScalarError:
-        raise
-    except Exception as error:
-        error.add_note(f"gradcheck: raised by {called} at {at}")
-        raise
+    with naming(f=called, only=NotScalarError), callers_code(f"{called} at {at}"):
+        f_x = objective.value(flat)
     if not np.isfinite(f_x):
         raise ValueError(f"{called}({at}) is {f_x}: there is no derivative to estimate")
     setting = Setting(objective, flat, f_x, parameters.scales(flat), Tolerance(0.0), room)
@@ -261,7 +252,6 @@ def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimat
 
 
 @told
-@own_arithmetic
 def derivative(
     phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
 ) -> Estimate:

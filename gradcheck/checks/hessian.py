@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 import scipy.sparse
 
-from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
+from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import rounding_of_pair
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, finished, told
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse, values_at
 from gradcheck.function.objective import NotScalarError
@@ -33,8 +33,6 @@ SMALLEST = float(np.finfo(float).tiny)
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_hessian(
     grad: Callable[..., Any],
     hess: Any,
@@ -66,21 +64,23 @@ def check_hessian(
     sparsity, options
         as in `check_jacobian`.
     """
-    chosen = Options.of(options)
     if not callable(grad):
         raise TypeError(
             f"grad must be callable: its differences are what hess is compared with; got {grad!r:.60}"
         )
     if hess is None:
         raise TypeError("hess must be a callable or a Hessian, not None")
-    call, recipe, at = repeated(
-        chosen, "check_hessian(grad, hess, x", grad, hess, x, args, sparsity=sparsity, vectorized=vectorized
+    asked = Asked.of(
+        "check_hessian(grad, hess, x", grad, hess, x, args, options, vectorized=vectorized, sparsity=sparsity
     )
-    gradient = whole_gradient(grad, recipe.parameters, vectorized=bool(vectorized))
-    asked = Asked(
-        gradient, hess, *at, sparsity, "hess", "H", vectorized=bool(vectorized), after=partial(asymmetry, chosen)
-    )  # fmt: skip
-    return finished(judge_jacobian(asked, chosen, call), recipe)
+    asked = of_gradient(asked, what="hess")
+    return finished(judge_jacobian(asked), asked.recipe)
+
+
+def of_gradient(asked: Asked, **more: Any) -> Asked:
+    """The check of a derivative of a gradient; more : as of `Asked`."""
+    f = whole_gradient(asked.f, asked.recipe.parameters, vectorized=asked.vectorized)
+    return replace(asked, f=f, symbol="H", after=partial(asymmetry, asked.options), **more)
 
 
 def gradient_alone(f: Any, grad: Any, parameters: Parameters) -> Callable[..., Any]:

@@ -16,8 +16,7 @@ from gradcheck.checks.linear import rounding_of_pair
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
-from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, check_flag, finished, told
 from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
@@ -35,8 +34,6 @@ from gradcheck.results.outcome import Outcome
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_jacobian(
     f: Callable[..., Any],
     jac: Any,
@@ -80,34 +77,18 @@ def check_jacobian(
         as in `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
         gradient of one output, if that is larger.
     """
-    chosen = Options.of(options)
     check_callables(ORDER, f=f)
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
-    call, recipe, at = repeated(
-        chosen, "check_jacobian(f, jac, x", f, jac, x, args, sparsity=sparsity, vectorized=vectorized
+    asked = Asked.of(
+        "check_jacobian(f, jac, x", f, jac, x, args, options, vectorized=vectorized, sparsity=sparsity
     )
-    asked = Asked(f, jac, *at, sparsity, vectorized=bool(vectorized))
-    return finished(judge_jacobian(asked, chosen, call), recipe)
-
-
-def repeated(
-    options: Options, start: str, f: Any, derivative: Any, x: Any, args: Sequence[Any], *, vectorized: bool, **own: Any
-) -> tuple[str, Recipe, tuple[Parameters, Flat, tuple[Any, ...]]]:  # fmt: skip
-    """What repeats a check of many outputs: the call, which begins so, and its data; and the x and args among these.
-
-    own : what this check alone takes. Raises TypeError where vectorized is no flag.
-    """
-    check_flag("vectorized", vectorized)
-    call = options.call(start, args=tuple(args) or None, **own, vectorized=vectorized or None)
-    name = start.partition("(")[0]
-    recipe = options.recipe(name, f, derivative, x, args, **own, vectorized=bool(vectorized))
-    return call, recipe, (recipe.parameters, recipe.flat, recipe.args)
+    return finished(judge_jacobian(asked), asked.recipe)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is checked: a function, its Jacobian, and where.
+    """What is checked: a function, its Jacobian, where and how. `recipe` and `call` repeat what the user asked for.
 
     spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least. extra : looks at
     the matrix alone, given the dtype in which it was computed. after : the same once entries were judged, given these.
@@ -115,42 +96,72 @@ class Asked:
 
     f: Callable[..., Any]
     jac: Any
-    parameters: Parameters
-    x: Flat
-    args: tuple[Any, ...]
+    recipe: Recipe
+    options: Options
+    call: str
+    vectorized: bool = False
     sparsity: Any = None
     what: str = "jac"
     symbol: str = "J"
     spent: int = 0
-    vectorized: bool = False
     rounding: Any = 0.0
     extra: Callable[[Matrix, str], list[Finding]] | None = None
     after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None
+
+    @classmethod
+    def of(
+        cls, start: str, f: Any, derivative: Any, x: Any, args: Sequence[Any], given: Given,
+        *, vectorized: bool, **own: Any,
+    ) -> Asked:  # fmt: skip
+        """What a user asks for. start : how the call begins, up to x. own : what this check alone takes.
+
+        Raises ValueError or TypeError for what cannot be used.
+        """
+        options = Options.of(given)
+        check_flag("vectorized", vectorized)
+        call = options.call(start, args=tuple(args) or None, **own, vectorized=vectorized or None)
+        vectorized, check = bool(vectorized), start.partition("(")[0]
+        recipe = options.recipe(check, f, derivative, x, args, **own, vectorized=vectorized)
+        return cls(f, derivative, recipe, options, call, vectorized, **own)
+
+    @property
+    def single(self) -> Callable[..., Any]:
+        """A function of one point from f, which may take many along a last axis."""
+        if not self.vectorized:
+            return self.f
+        f, parameters = self.f, self.recipe.parameters
+
+        def single(tree: Any, *args: Any) -> Any:
+            stacks = [array[..., None] for array in parameters.arrays(tree)]
+            return np.asarray(f(parameters.tree_of(stacks), *args))[..., 0]
+
+        return single
 
 
 # Pairs of vectors that a transpose is asked for, and what the two sides may be apart by, relative to their terms.
 PAIRS, TRANSPOSE = 2, 1e-5
 
 
-def judge_jacobian(asked: Asked, options: Options, call: str) -> Report:
+def judge_jacobian(asked: Asked) -> Report:
     """The check itself. An interrupted one holds what was known."""
     started = time.perf_counter()
-    _refuse_complex(asked.parameters)
+    recipe, options = asked.recipe, asked.options
+    _refuse_complex(recipe.parameters)
     with Progress(options.progress) as bar:
         objective = Objective(
-            asked.f, asked.parameters, several=True, args=asked.args, max_nfev=options.max_nfev,
+            asked.f, recipe.parameters, several=True, args=recipe.args, max_nfev=options.max_nfev,
             on_evaluation=bar.evaluated, vectorized=asked.vectorized, max_seconds=options.max_seconds,
             n_jobs=options.n_jobs,
         )  # fmt: skip
         objective.nfev = asked.spent
-        known = Known(objective, options, asked.x)
+        known = Known(objective, options, recipe.flat)
         examine(known, partial(_inspected, objective, asked, known.room), bar)
     if asked.after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
         known.findings += asked.after(known.problem.matrix, known.inspection.computes_in, evidence)
     of_gradient = asked.symbol == "H"
     report = composed(
-        known, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
+        known, started, call=asked.call, noun="Hessian" if of_gradient else "Jacobian",
         functions=("grad" if of_gradient else "f", asked.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
@@ -186,7 +197,7 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
 def _inspected(objective: Objective, asked: Asked, room: Room, *, repeat: bool) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(
-        objective, asked.jac, asked.x, asked.args, asked.what, repeat=repeat, room=room
+        objective, asked.jac, asked.recipe.flat, asked.recipe.args, asked.what, repeat=repeat, room=room
     )
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)

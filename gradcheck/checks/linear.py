@@ -15,7 +15,7 @@ from gradcheck._typing import Flat
 from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import root_mean_square
-from gradcheck.parameters.tree import Parameters
+from gradcheck.report.recipe import Recipe
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
@@ -86,9 +86,7 @@ class UserProduct(ABC):
     """
 
     function: Callable[..., Any]
-    parameters: Parameters
-    x: Flat
-    args: tuple[Any, ...]
+    recipe: Recipe
     shape: tuple[int, ...]
     rtol: float | None
     what: str
@@ -100,9 +98,9 @@ class UserProduct(ABC):
     def called(self, argument: Any) -> Any:
         """What the function returns."""
         self.calls += 1
-        given = self.parameters.unflatten(self.x.copy())
-        result = self.function(given, argument, *self.args)
-        self.changes = self.changes or changed(self.parameters, given, self.x)
+        given = self.recipe.x
+        result = self.function(given, argument, *self.recipe.args)
+        self.changes = self.changes or changed(self.recipe.parameters, given, self.recipe.flat)
         return result
 
     @abstractmethod

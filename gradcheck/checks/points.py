@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import SEVERITY, combine, in_turn
 from gradcheck.driver.options import GivenToGradients, Options, call_text, finished, told, with_options_of
-from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.function.contract import callers_code
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
@@ -27,7 +27,6 @@ from gradcheck.results.words import count as counted
 
 @told
 @with_options_of(check_gradient)
-@own_arithmetic
 def check_points(
     f: Callable[..., Any],
     grad: Any,
@@ -146,12 +145,8 @@ def _number_of(points: Any, count: Any) -> int:
 
 
 def _sampled(points: Callable[..., Any], generator: np.random.Generator, k: int) -> Any:
-    try:
-        with callers_arithmetic():
-            return points(generator)
-    except Exception as error:
-        error.add_note(f"gradcheck: raised by points, asked for point {k}")
-        raise
+    with callers_code(f"points, asked for point {k}"):
+        return points(generator)
 
 
 def _read(x: Any, name: str) -> Any:

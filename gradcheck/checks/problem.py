@@ -15,8 +15,7 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, naming, renamed, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.driver.options import Given, Options, finished, naming, renamed, told
 from gradcheck.function.contract import check_callables
 from gradcheck.parameters.bounds import check_ends
 from gradcheck.parameters.leaves import as_array
@@ -29,8 +28,6 @@ ESTIMATED = ("2-point", "3-point", "cs")
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_problem(
     fun: Callable[..., Any],
     x0: Any,
@@ -64,13 +61,14 @@ def check_problem(
     check_callables(fun=fun)
     _no_function(x0=x0, args=args)
     args = args if isinstance(args, tuple) else (args,)
-    x0, notes = _start(x0, options.get("bounds"))
+    x0, bounds, notes = _start(x0, options.get("bounds"))
     chosen = Options.of(options)
     recipe = chosen.recipe(
         "check_problem", fun, jac, x0, args, hess=hess, hessp=hessp, constraints=constraints
     )
     budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
     each: dict[str, Any] = {name: value for name, value in options.items() if name not in budget}
+    each["bounds"] = bounds
     checks = _objective(fun, x0, args, (jac, hess, hessp), each, notes)
     for k, constraint in enumerate(_as_list(constraints)):
         checks |= _constraint(f"constraints[{k}]", constraint, x0, chosen.rng, each, notes)
@@ -123,8 +121,8 @@ def _as_given(report: Report, functions: tuple[str, ...]) -> str:
     return renamed(report.reason, {"f": fun, "grad": derivative})
 
 
-def _start(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
-    """x0 as an array within its bounds, and a note where it was moved."""
+def _start(x0: Any, bounds: Any) -> tuple[Any, Bounds | None, list[str]]:
+    """x0 as an array within its bounds; these as SciPy reads them, and a note where it was moved."""
     try:
         x0 = np.atleast_1d(as_array(x0))
     except (ValueError, TypeError) as error:
@@ -132,7 +130,7 @@ def _start(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
     with naming(x="x0"):
         Parameters.of(x0)
     if bounds is None:
-        return x0, []
+        return x0, None, []
     if isinstance(bounds, Bounds):
         low, high = (np.broadcast_to(np.asarray(side, float), x0.shape) for side in (bounds.lb, bounds.ub))
     else:
@@ -145,11 +143,12 @@ def _start(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
         if len(pairs) != x0.size:
             raise ValueError(f"bounds must hold {x0.size} pairs, one for each entry of x0, not {len(pairs)}")
     check_ends(low.ravel(), high.ravel(), lambda k: f"x0[{k}]")
-    moved = np.clip(x0, low, high)
+    moved, bounds = np.clip(x0, low, high), Bounds(low, high)
     if np.array_equal(moved, x0):
-        return x0, []
+        return x0, bounds, []
     k = int(np.flatnonzero(moved != x0)[0])
-    return moved, [f"x0 lies outside its bounds and was moved inside, as SciPy does: x[{k}] to {moved[k]:g}"]
+    note = f"x0 lies outside its bounds and was moved inside, as SciPy does: x[{k}] to {moved[k]:g}"
+    return moved, bounds, [note]
 
 
 def _as_list(constraints: Any) -> Sequence[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -13,19 +12,17 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat
-from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
-from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
+from gradcheck.checks.hessian import flat_gradient, of_gradient
+from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, UserProduct
-from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
+from gradcheck.driver.options import Given, finished, told
 from gradcheck.function.contract import changed, check_callables
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import called
 from gradcheck.numerics.tangents import opposed
 from gradcheck.parameters.leaves import as_array, eps_of
-from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 
@@ -34,8 +31,6 @@ COLUMNS = 5
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_jvp(
     f: Callable[..., Any],
     jvp: Callable[..., Any],
@@ -62,19 +57,14 @@ def check_jvp(
     vectorized, options
         as in `check_jacobian`: random tangents test all rows at once, and tell which columns are wrong.
     """
-    chosen = Options.of(options)
     check_callables(f=f, jvp=jvp)
-    call, recipe, at = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
-    f_x = _value(f, *at, vectorized=bool(vectorized))
-    push = Pushforward(jvp, *at, f_x.shape, chosen.rtol, "jvp", "tangent")
-    asked = Asked(f, push.claim(), *at, what="jvp", spent=1, vectorized=bool(vectorized), extra=push.findings)
-    report = judge_jacobian(asked, chosen, call)
-    return finished(replace(report, ngev=push.calls), recipe)
+    asked = Asked.of("check_jvp(f, jvp, x", f, jvp, x, args, options, vectorized=vectorized)
+    push = Pushforward(jvp, asked.recipe, _value(asked).shape, asked.options.rtol, "jvp", "tangent")
+    asked = replace(asked, jac=push.claim(), what="jvp", spent=1, extra=push.findings)
+    return finished(replace(judge_jacobian(asked), ngev=push.calls), asked.recipe)
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_hvp(
     grad: Callable[..., Any],
     hvp: Callable[..., Any],
@@ -101,28 +91,19 @@ def check_hvp(
     options
         as in `check_jacobian`. Returns a Report with one array, H.
     """
-    chosen = Options.of(options)
     check_callables(grad=grad, hvp=hvp)
-    call, recipe, at = repeated(chosen, "check_hvp(grad, hvp, x", grad, hvp, x, args, vectorized=vectorized)
-    parameters = recipe.parameters
-    f = whole_gradient(grad, parameters, vectorized=bool(vectorized))
+    asked = Asked.of("check_hvp(grad, hvp, x", grad, hvp, x, args, options, vectorized=vectorized)
+    parameters = asked.recipe.parameters
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
     product = flat_gradient(hvp, parameters)
-    push = Pushforward(product, *at, shape, chosen.rtol, "hvp", "tangent")
-
-    asked = Asked(
-        f, push.claim(), *at, what="hvp", symbol="H", vectorized=bool(vectorized), extra=push.findings,
-        after=partial(asymmetry, chosen),
-    )  # fmt: skip
-    report = judge_jacobian(asked, chosen, call)
-    return finished(replace(report, ngev=push.calls), recipe)
+    push = Pushforward(product, asked.recipe, shape, asked.options.rtol, "hvp", "tangent")
+    asked = of_gradient(asked, jac=push.claim(), what="hvp", extra=push.findings)
+    return finished(replace(judge_jacobian(asked), ngev=push.calls), asked.recipe)
 
 
 @told
-@spelled_out
-@own_arithmetic
 def check_vjp(
     f: Callable[..., Any],
     vjp: Callable[..., Any],
@@ -150,13 +131,13 @@ def check_vjp(
         as in `check_jacobian`. For at most 100 outputs every row of J is asked for; beyond, random cotangents stand
         for all rows, and tell which of them are wrong.
     """
-    chosen = Options.of(options)
     check_callables(f=f, vjp=vjp)
-    call, recipe, at = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
-    f_x = _value(f, *at, vectorized=bool(vectorized))
-    dtype = f_x.dtype if f_x.dtype.kind == "f" else recipe.flat.dtype
-    pull = Pullback(vjp, *at, f_x.shape, chosen.rtol, "vjp", "cotangent", dtype=dtype)
-    return finished(judge_vjp(f, pull, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
+    asked = Asked.of("check_vjp(f, vjp, x", f, vjp, x, args, options, vectorized=vectorized)
+    f_x = _value(asked)
+    dtype = f_x.dtype if f_x.dtype.kind == "f" else asked.recipe.flat.dtype
+    pull = Pullback(vjp, asked.recipe, f_x.shape, asked.options.rtol, "vjp", "cotangent", dtype=dtype)
+    asked = replace(asked, what="vjp", spent=1, extra=pull.findings)
+    return finished(judge_vjp(asked, pull, f_x), asked.recipe)
 
 
 @dataclass
@@ -170,17 +151,18 @@ class Pushforward(UserProduct):
 
         Where all entries are known, plain differences of two evaluations a column may bear them out.
         """
-        n = self.x.size
+        n = self.recipe.flat.size
         if 0 < n <= COLUMNS:
             return lambda *_: np.stack([self.product(unit) for unit in np.eye(n)], axis=1)
         return LinearOperator((math.prod(self.shape), n), matvec=self.product, dtype=np.float64)
 
     def product(self, argument: Flat) -> Flat:
         """J v (m,)."""
-        v = np.array(argument, self.x.dtype).ravel()
-        along = self.parameters.unflatten(v.copy())
+        parameters = self.recipe.parameters
+        v = np.array(argument, parameters.dtype).ravel()
+        along = parameters.unflatten(v.copy())
         result = self.called(along)
-        self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
+        self.overwrites |= bool(changed(parameters, along, parameters.on_grid(v)))
         try:
             array = as_array(result)
         except (ValueError, TypeError) as error:
@@ -189,7 +171,7 @@ class Pushforward(UserProduct):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         if array.dtype.kind == "f":
-            self.dtype = max(self.dtype, array.dtype, key=lambda d: float(np.finfo(d).eps))
+            self.dtype = max(self.dtype, array.dtype, key=eps_of)
         with np.errstate(
             over="ignore"
         ):  # of a longdouble beyond float64; what becomes infinite is seen to be so
@@ -197,22 +179,20 @@ class Pushforward(UserProduct):
 
     def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
         """What it does to its arguments, and whether it is linear in its tangent."""
-        scales = self.parameters.scales(self.x)
-        one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
+        parameters = self.recipe.parameters
+        scales = parameters.scales(self.recipe.flat)
+        one, other = (scales * part for part in opposed(np.random.default_rng(1), parameters.size))
         dtype = max((dtype, str(self.dtype)), key=eps_of)
         # A product with a Hessian answers in the space of x, array by array.
         answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
         if self.what == "hvp":
-            answers = Answers(parts_of(self.parameters), scales, dtype)
+            answers = Answers(parts_of(parameters), scales, dtype)
         return self.contract(one, other, answers)
 
 
-def _value(
-    f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any], *, vectorized: bool
-) -> NDArray[Any]:
+def _value(asked: Asked) -> NDArray[Any]:
     """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
-    single = at_one_point(f, parameters) if vectorized else f
-    result = called(single, parameters.unflatten(x.copy()), args, "f")
+    result = called(asked.single, asked.recipe.x, asked.recipe.args, "f")
     try:
         return as_array(result)
     except (ValueError, TypeError):

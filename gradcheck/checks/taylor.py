@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck._typing import Flat, Values
-from gradcheck.driver.options import Options, check_flag, told
+from gradcheck.driver.options import Options, call_text, check_flag, told
 from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
-from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import dtype_of
@@ -34,6 +33,7 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.undecided import INTERRUPTED, OUT_OF_BUDGET
 from gradcheck.results.verdict import Tolerance
 
 if TYPE_CHECKING:
@@ -99,13 +99,12 @@ class TaylorResult:
     @property
     def report(self) -> Report:
         """The same as a Report, which has no array: one number is known of all of them."""
-        seed = f"rng={self.seed!r}" if self.seed is None or isinstance(self.seed, int) else "rng=..."
         unknown = math.nan
         return Report(
             outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
             nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=self.rtol,
             atol=0.0, resolution=self.resolution, seed=self.seed, recipe=self.recipe,
-            call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
+            call=call_text("taylor_test(f, derivative, x", {}, self.seed),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +149,6 @@ class TaylorResult:
 
 
 @told
-@own_arithmetic
 def taylor_test(
     f: Callable[..., Any],
     derivative: Any,
@@ -223,7 +221,8 @@ def taylor_test(
             bar.plan(USUAL)
             result = _tested(line, derivative, hessian, args)
         except KeyboardInterrupt:
-            result = line.interrupted()
+            objective.interrupted = True
+            result = line.unmeasured(_cause(objective))
     result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
@@ -247,11 +246,6 @@ class _Line:
             outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
             self.objective.nfev, self.seed, self.resolution or TaylorResult.resolution,
         )  # fmt: skip
-
-    def interrupted(self) -> TaylorResult:
-        """The result of a test that the user ended."""
-        self.objective.interrupted = True
-        return self.unmeasured(_cause(self.objective))
 
     def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
@@ -286,9 +280,7 @@ def _landing(x: Flat, v: Flat) -> Flat:
 
 
 def _cause(objective: Objective) -> str:
-    if objective.interrupted:
-        return "the check was interrupted: start it again"
-    return "the budget was used up: raise max_nfev (or max_seconds)"
+    return INTERRUPTED if objective.interrupted else OUT_OF_BUDGET
 
 
 def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> TaylorResult:
@@ -311,7 +303,7 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     # A power of two, so that the steps land where `_landing` has it.
     largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
     steps = largest * 2.0 ** -np.arange(STEPS)
-    eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
+    eps = max(eps_of(b.real_dtype) for b in parameters.blocks)
     noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
     change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, UserProduct, accepted_of, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.diagnosis.undecided import Circumstances
-from gradcheck.driver.options import LEAST_BUDGET, Options
+from gradcheck.driver.options import LEAST_BUDGET
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
@@ -73,7 +72,7 @@ class Pullback(UserProduct):
         result = self.called(cotangent if self.shape else cotangent[()])
         self.overwrites |= not np.array_equal(kept, cotangent)
         try:
-            return self.parameters.flatten(result, "vjp")
+            return self.recipe.parameters.flatten(result, "vjp")
         except (ValueError, TypeError) as error:
             raise NotScalarError(str(error)) from None
 
@@ -85,10 +84,6 @@ class Pullback(UserProduct):
         """J (m, n), every row asked for."""
         return self.rows(np.eye(self.outputs))
 
-    def asked(self, f: Callable[..., Any], jac: Callable[..., Any], **more: Any) -> Asked:
-        """What is checked of f by it; more : as of `Asked`."""
-        return Asked(f, jac, self.parameters, self.x, self.args, what="vjp", extra=self.findings, **more)
-
     def findings(self, _: Matrix, dtype: str) -> list[Finding]:
         """What it does to its arguments, and whether it is linear, wherever its cotangent lies in memory."""
         # In sixty-fourths, so that 2 a + b is exact in any dtype.
@@ -96,7 +91,8 @@ class Pullback(UserProduct):
             np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
         )
         coarser = max((dtype, str(self.dtype)), key=eps_of)
-        answers = Answers(parts_of(self.parameters), self.parameters.scales(self.x), coarser)
+        parameters = self.recipe.parameters
+        answers = Answers(parts_of(parameters), parameters.scales(self.recipe.flat), coarser)
         found = self.contract(one, other, answers)
         if not self.overwrites and not any(finding.outcome for finding in found):
             u, accepted = np.array(one, self.dtype).reshape(self.shape), accepted_of(coarser, self.rtol)
@@ -111,48 +107,20 @@ def parts_of(parameters: Parameters) -> dict[str, slice]:
     return {b.name: b.slice for b in parameters.blocks}
 
 
-def at_one_point(f: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
-    """A function of one point from one that takes many along a last axis."""
-
-    def single(tree: Any, *args: Any) -> Any:
-        return np.asarray(f(parameters.tree_of([a[..., None] for a in parameters.arrays(tree)]), *args))[
-            ..., 0
-        ]
-
-    return single
-
-
-def judge_vjp(
-    f: Callable[..., Any],
-    pull: Pullback,
-    f_x: Any,
-    options: Options,
-    call: str,
-    *,
-    vectorized: bool,
-) -> Report:
+def judge_vjp(asked: Asked, pull: Pullback, f_x: Any) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
-        report = _mixed(f, pull, f_x, options, call, vectorized=vectorized)
+        report = _mixed(asked, pull, f_x)
     else:
-        asked = pull.asked(f, pull.jacobian, spent=1, vectorized=vectorized)
-        report = judge_jacobian(asked, options, call)
+        report = judge_jacobian(replace(asked, jac=pull.jacobian))
     return replace(report, ngev=pull.calls)
 
 
-def _mixed(
-    f: Callable[..., Any],
-    pull: Pullback,
-    f_x: Any,
-    options: Options,
-    call: str,
-    *,
-    vectorized: bool,
-) -> Report:
+def _mixed(asked: Asked, pull: Pullback, f_x: Any) -> Report:
     """The check of many rows: random cotangents stand for them, until these say that something is wrong."""
-    single = at_one_point(f, pull.parameters) if vectorized else f
+    f, vectorized = asked.f, asked.vectorized
     try:
-        mix, rounding = _random_cotangents(single, pull, f_x, options)
+        mix, rounding = _random_cotangents(asked, pull, f_x)
     except KeyboardInterrupt:
         # The check itself makes the report of it.
         mix, rounding, f = np.ones((MIXED, pull.outputs)), np.zeros(1), _interrupting
@@ -163,41 +131,40 @@ def _mixed(
             rows = np.asarray(values, np.float64)
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
-    asked = pull.asked(
-        mixed, lambda *_: pull.rows(mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding, vectorized=vectorized
-    )  # fmt: skip
-    report = judge_jacobian(asked, options, call)
+    of_mix = replace(
+        asked, f=mixed, jac=lambda *_: pull.rows(mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding
+    )
+    report = judge_jacobian(of_mix)
     if report.outcome is Outcome.FAIL and report.wrong:
-        report, whole = _every_row(report, f, pull, options, call)
+        report, whole = _every_row(report, asked, pull)
         if whole:
             return report
     # What is said of the mixed rows is kept where it holds for those of J.
     report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
     if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
         try:
-            report = _rows_named(report, single, pull, options, mix[0])
+            report = _rows_named(report, asked, pull, mix[0])
         except KeyboardInterrupt:
             report = replace(report, interrupted=True)
     stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
-    arrays = tuple(replace(a, shape=(pull.outputs, pull.x.size), name="J") for a in report.arrays)
+    arrays = tuple(replace(a, shape=(pull.outputs, asked.recipe.flat.size), name="J") for a in report.arrays)
     return replace(
         report, arrays=arrays, notes=(stand, *report.notes),
         diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
     )  # fmt: skip
 
 
-def _every_row(
-    report: Report, f: Callable[..., Any], pull: Pullback, options: Options, call: str
-) -> tuple[Report, bool]:
+def _every_row(report: Report, asked: Asked, pull: Pullback) -> tuple[Report, bool]:
     """The same failure of J itself, every row of it asked for; and whether that could be done."""
+    options = asked.options
     nfev = None if options.max_nfev is None else options.max_nfev - report.nfev
     seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
     spent = (nfev is not None and nfev < LEAST_BUDGET) or (seconds is not None and seconds <= 0)
-    held = pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
+    held = pull.outputs <= ASKED and pull.outputs * asked.recipe.flat.size <= MOST_ENTRIES
     if report.interrupted or spent or not held:
         return report, False
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
-    whole = judge_jacobian(pull.asked(f, pull.jacobian), left, call)
+    whole = judge_jacobian(replace(asked, jac=pull.jacobian, options=left, spent=0))
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
     best = whole if told else replace(report, interrupted=whole.interrupted)
     return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told
@@ -207,27 +174,26 @@ def _interrupting(*_: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _random_cotangents(
-    f: Callable[..., Any], pull: Pullback, f_x: Any, options: Options
-) -> tuple[Flat, Flat]:
+def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Flat]:
     """(MIXED, m) cotangents that weigh each output by the size of its row of J, so that none is drowned.
 
     By how far each moves along random tangents, not by its value: beside an offset of 1e6 a row would be seen by none.
     And (MIXED,) what the sums are rounded to, as their terms are: one that is large and of few digits stays where it is
     beside x, while the others show no such rounding.
     """
-    generator = np.random.default_rng(options.rng)
-    room = room_within(options.bounds, pull.parameters, pull.x)
+    f, parameters, x = asked.single, asked.recipe.parameters, asked.recipe.flat
+    generator = np.random.default_rng(asked.options.rng)
+    room = room_within(asked.options.bounds, parameters, x)
     start = np.asarray(f_x, np.float64).ravel()
     size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
     rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
     for _ in range(LOOKS):
-        step = LOOK * pull.parameters.scales(pull.x) * random_units(generator, pull.x.size)
+        step = LOOK * parameters.scales(x) * random_units(generator, x.size)
         if room is not None:
             step = np.clip(step, -room[0], room[1])
         with np.errstate(all="ignore"):
             try:
-                values = f(pull.parameters.unflatten(pull.x + step), *pull.args)
+                values = f(parameters.unflatten(x + step), *asked.recipe.args)
                 apart = np.abs(np.asarray(values, np.float64).ravel() - start)
             except Exception:  # f is the caller's: it may raise anything
                 continue  # off f's domain, or no array: the check itself will say so
@@ -248,23 +214,22 @@ def _random_cotangents(
     return mix, np.sqrt(start.size) * np.array([root_mean_square(row) for row in terms])
 
 
-def _rows_named(
-    report: Report, f: Callable[..., Any], pull: Pullback, options: Options, cotangent: Flat
-) -> Report:
+def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -> Report:
     """The same failure with the entries of J itself, where halving the cotangent finds them."""
     started = time.perf_counter()
-    columns = list(dict.fromkeys(m.flat_index % pull.x.size for m in report.wrong))[:COLUMNS]
+    options, parameters, x = asked.options, asked.recipe.parameters, asked.recipe.flat
+    columns = list(dict.fromkeys(m.flat_index % x.size for m in report.wrong))[:COLUMNS]
     left = None if options.max_nfev is None else options.max_nfev - report.nfev
     if left is not None and left < LEAST_BUDGET:
         return report
     objective = Objective(
-        f, pull.parameters, several=True, args=pull.args, max_nfev=left, n_jobs=options.n_jobs
+        asked.single, parameters, several=True, args=asked.recipe.args, max_nfev=left, n_jobs=options.n_jobs
     )
-    f_x, _ = inspect_f(objective, pull.x, [])
-    names = jacobian_names(pull.shape, pull.parameters)
-    room = room_within(options.bounds, pull.parameters, pull.x)
-    tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(pull.x.dtype)
-    at_x = Setting(objective, pull.x, f_x, None, tolerance, room, eps, options.subgradient, names)
+    f_x, _ = inspect_f(objective, x, [])
+    names = jacobian_names(pull.shape, parameters)
+    room = room_within(options.bounds, parameters, x)
+    tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(x.dtype)
+    at_x = Setting(objective, x, f_x, None, tolerance, room, eps, options.subgradient, names)
     setting, _ = prepare(at_x, rng=0)
     parts, known = [], dict[int, Flat]()
     for j in columns:
@@ -273,7 +238,7 @@ def _rows_named(
             at = np.array(rows, np.intp)
             values = pull.rows(_units(at, pull.outputs))
             known |= dict(zip(rows, values, strict=True))
-            parts.append(sweep(setting, values[:, j], at * pull.x.size + j))
+            parts.append(sweep(setting, values[:, j], at * x.size + j))
     nfev = report.nfev + objective.nfev
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
@@ -289,8 +254,8 @@ def _rows_named(
         nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
         call=report.call, functions=("f", "vjp"),
     )  # fmt: skip
-    worst, total = named.wrong[0], pull.outputs * pull.x.size
-    searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
+    worst, total = named.wrong[0], pull.outputs * x.size
+    searched = f"{count(len(columns), 'column')} of {x.size:,} were searched for wrong entries"
     reason = f"at least {entries.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
     return replace(named, reason=reason, notes=(*named.notes, searched), interrupted=objective.interrupted)
 
@@ -304,7 +269,7 @@ def _units(rows: Any, m: int) -> Flat:
 def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> list[int]:
     """The rows in which column j is wrong: halves of the cotangent against one measured column, without f."""
     m = pull.outputs
-    column = measure(setting, np.arange(m) * pull.x.size + j)
+    column = measure(setting, np.arange(m) * setting.x.size + j)
     bars = 3.0 * np.abs(cotangent) * column.error
 
     def exceeds(start: int, stop: int) -> bool:

@@ -30,7 +30,7 @@ from gradcheck.cli.outputs import (
     targets,
     users_code,
 )
-from gradcheck.results.outcome import overall
+from gradcheck.results.outcome import counted, overall
 from gradcheck.results.words import short
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ def run(
     if json_file is not None:
         outputs.make(_write_json, json_file, results, interrupted)
     if html_file is not None and gallery is not None:
-        outputs.make(_write_html, html_file, results, gallery)
+        from gradcheck.html import render
+
+        outputs.make(put, "--html", html_file, render(results, drawings=gallery.drawings))
     outputs.make(_close, console, results, len(loaded), interrupted, verbose, quiet)
     outputs.tell()
     return INTERRUPTED if interrupted else UNUSABLE if broken else _status(results)
@@ -308,20 +310,13 @@ def _status(results: Sequence[CaseResult]) -> int:
     return 0 if overall(result.outcome for result in results) == "PASS" else FAILED
 
 
-def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
-    from gradcheck.html import render
-
-    put("--html", path, render(results, drawings=gallery.drawings))
-
-
 def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) -> None:
-    from gradcheck.cli.tables import counts
-
+    rows = [row for result in results for row in result.rows]
     document: dict[str, Any] = {
         "gradcheck": __version__,
         "interrupted": interrupted,
-        "counts": {outcome.value: number for outcome, number in counts(results).items()},
+        "counts": counted(row.outcome for row in rows),
         "cases": [result.to_dict() for result in results],
-        "rows": [row.to_dict() for result in results for row in result.rows],
+        "rows": [row.to_dict() for row in rows],
     }
     put("--json", path, json.dumps(document, indent=2, allow_nan=False) + "\n")

@@ -25,6 +25,7 @@ from gradcheck.cli.outputs import (
     raised_at,
     targets,
     users_code,
+    writing,
 )
 from gradcheck.cli.references import ARRAYS, json_or_named, named, point
 from gradcheck.results.words import error_text
@@ -153,10 +154,8 @@ def _save(report: Report, path: Path) -> None:
     """Write the file for `replay`; say what keeps it from being repeated."""
     from gradcheck.report.saved import load
 
-    try:
+    with writing("--save", path):
         report.save(path)
-    except OSError as error:
-        raise BadInput(f"--save: cannot write {path}: {error.strerror}") from error
     for missing in load(path).missing[:1]:
         click.echo(
             f"--save: {path} holds the report, but cannot be repeated: it needs {one_line(missing)}", err=True

@@ -136,7 +136,6 @@ class Outputs:
     """What a command writes when its work is done: each output, whatever becomes of others; then what failed first."""
 
     def __init__(self) -> None:
-        """Begin with nothing that failed."""
         self.failure: BadInput | None = None
 
     def make(self, write: Callable[..., object], *arguments: Any) -> None:
@@ -205,10 +204,8 @@ def _place(option: str, file: Path) -> Path:
     target = Path(os.path.realpath(file))  # what a link points to is written
     if ".py" in (file.suffix, target.suffix):  # `--json cases/*.py` names the first case as the output
         raise BadInput(f"{option}: cannot write {one_line(str(file))}: that is the name of a Python file")
-    try:
+    with writing(option, file):
         check_writable(file)
-    except OSError as error:
-        raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
     return target
 
 
@@ -238,6 +235,15 @@ def raised_at(error: BaseException) -> list[str]:
     return [f"(at {one_line(own[0].filename)}:{own[0].lineno})"] if own else []
 
 
+@contextmanager
+def writing(option: str, file: Path) -> Iterator[None]:
+    """Say of an OSError that the file of an option cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
+
+
 def put(option: str, file: Path, text: str) -> None:
     """Write `text` to a file, whole or not at all, or to the standard output."""
     if file == STDOUT:
@@ -248,8 +254,5 @@ def put(option: str, file: Path, text: str) -> None:
 
 def put_bytes(option: str, file: Path, data: bytes) -> None:
     """Write `data` to a file, whole or not at all."""
-    try:
-        with replacing(file) as opened:
-            opened.write(data)
-    except OSError as error:
-        raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
+    with writing(option, file), replacing(file) as opened:
+        opened.write(data)

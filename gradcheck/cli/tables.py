@@ -18,7 +18,7 @@ from rich.text import Text
 from gradcheck.cases.discovery import LoadedCase
 from gradcheck.cases.results import CaseResult, Row
 from gradcheck.cases.rowtext import expected, shown, size
-from gradcheck.results.outcome import Outcome
+from gradcheck.results.outcome import Outcome, counted
 from gradcheck.results.words import count, visible
 
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
@@ -192,12 +192,6 @@ def explain(console: Console, results: Sequence[CaseResult]) -> None:
             console.print(line(f"      the tolerance: {alike[0].reason}"))
 
 
-def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
-    """Return how many rows have each outcome."""
-    outcomes = [row.outcome for result in results for row in result.rows]
-    return {outcome: outcomes.count(outcome) for outcome in Outcome}
-
-
 def show_summary(console: Console, results: Sequence[CaseResult], *, planned: int) -> None:
     """Print how many cases ran to their end in which time."""
     seconds = sum(result.seconds for result in results)
@@ -208,8 +202,7 @@ def show_summary(console: Console, results: Sequence[CaseResult], *, planned: in
 
 def show_counts(console: Console, results: Sequence[CaseResult]) -> None:
     """Print the closing line."""
-    number = counts(results)
-    passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
+    passed, failed, inconclusive = counted(row.outcome for result in results for row in result.rows).values()
     style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
     console.print(line((f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style)))
 

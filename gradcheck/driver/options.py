@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 import numpy as np
 
 from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import ELSEWHERE
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
@@ -217,11 +218,21 @@ def no_option(name: str, names: Sequence[str]) -> str:
 
 
 def told(check: Check) -> Check:
-    """The same check, which says what was meant where its arguments do not fit: a name, or too many by position."""
+    """A check as users call it: in the arithmetic of this package, with words where its arguments do not fit.
+
+    It says what was meant by a name that is none, or by too many arguments. In the place of **options its signature
+    names each, for `help()` and editors: those of `Options`, or those of another check (`with_options_of`).
+    """
     signature = inspect.signature(check)
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        options = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for f in fields(Options)
+        ]
+        signature = _spelled_out(signature, options)
     positional = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     named = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    others = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    judge = own_arithmetic(check)
 
     @wraps(check)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -232,7 +243,7 @@ def told(check: Check) -> Check:
                 raise TypeError(
                     f"{check.__name__}: there is no {name!r} (did you mean {meant}?); it takes {order}, and options"
                 )
-        if unknown and not others:
+        if unknown:
             raise TypeError(f"{check.__name__}: {no_option(unknown[0], named)}")
         if len(args) > len(positional):
             order = ", ".join(positional)
@@ -247,9 +258,26 @@ def told(check: Check) -> Check:
                 f"args must be a tuple of further arguments for the functions, not {further!r:.80}"
             )
         check_rng(kwargs.get("rng"))
-        return check(*args, **kwargs)
+        return judge(*args, **kwargs)
 
+    vars(call)["__signature__"] = signature  # what inspect and pydoc read
     return cast(Check, call)
+
+
+def with_options_of(other: Callable[..., Any]) -> Callable[[Check], Check]:
+    """The same check, with a signature that names the options of another check in the place of **options."""
+    named = [p for p in inspect.signature(other).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    def shown(check: Check) -> Check:
+        vars(check)["__signature__"] = _spelled_out(inspect.signature(check), named)
+        return check
+
+    return shown
+
+
+def _spelled_out(signature: inspect.Signature, options: Sequence[inspect.Parameter]) -> inspect.Signature:
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return signature.replace(parameters=[*own, *options])
 
 
 @contextmanager
@@ -274,39 +302,6 @@ def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:
     given = [f"{name}={_written(value)}" for name, value in options.items() if value is not None]
     seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
     return f"gradcheck.{', '.join([start, *given, seed])})"
-
-
-def spelled_out(check: Check) -> Check:
-    """The same check, with a signature that names each option in the place of **options: for `help()` and editors."""
-    shared = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields(Options)
-    ]
-    return _with_options(check, shared)
-
-
-def with_options_of(other: Callable[..., Any]) -> Callable[[Check], Check]:
-    """The same, for a check whose **options are those of another check."""
-    named = [p for p in inspect.signature(other).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return lambda check: _with_options(check, named)
-
-
-def _with_options(check: Check, options: Sequence[inspect.Parameter]) -> Check:
-    signature = inspect.signature(check)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    # What inspect and pydoc read; a function has the attribute only once it is set.
-    vars(check)["__signature__"] = signature.replace(parameters=[*own, *options])
-    return check
-
-
-def signature_of(check: Callable[..., Any]) -> Callable[[Check], Check]:
-    """A function that passes its arguments on to `check` shows the signature of that, in `help()` and editors."""
-
-    def shown(passing: Check) -> Check:
-        vars(passing)["__signature__"] = inspect.signature(check)
-        return passing
-
-    return shown
 
 
 def finished(report: Report, recipe: Recipe | None = None) -> Report:

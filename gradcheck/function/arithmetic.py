@@ -39,12 +39,19 @@ def own_arithmetic(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def callers_arithmetic() -> Iterator[None]:
-    """The settings of the check's caller, for f and grad at x: what they warn of or raise there is for the caller."""
+def callers_arithmetic(noted: Callable[[Exception], None] | None = None) -> Iterator[None]:
+    """The settings of the check's caller, for f and grad at x: what they warn of or raise there is for the caller.
+
+    noted : is called with what they raise.
+    """
     settings = _callers.get() or {}
     token = _callers.set(None)  # f may call a check of its own
     try:
         with np.errstate(**settings):
             yield
+    except Exception as error:
+        if noted is not None:
+            noted(error)
+        raise
     finally:
         _callers.reset(token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -37,6 +38,16 @@ def check_callables(more: str = "", /, **functions: Any) -> None:
     for name, function in functions.items():
         if not callable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}{more}")
+
+
+def callers_code(who: str, *notes: str) -> AbstractContextManager[None]:
+    """While a function of the caller runs, in his arithmetic: what it raises gets a note that says who raised it."""
+
+    def noted(error: Exception) -> None:
+        if not isinstance(error, NotScalarError):  # which this package raised, of what was returned
+            error.add_note("; ".join([f"gradcheck: raised by {who}", *notes]))
+
+    return callers_arithmetic(noted)
 
 
 @dataclass(frozen=True)
@@ -174,23 +185,16 @@ def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any,
     """One call of f at x: value, gradient or None, and the tree that f was given; what is wrong is appended."""
     tree = objective.parameters.unflatten(x.copy())
     try:
-        with callers_arithmetic():
+        # What of x is not what the caller passed may be why.
+        with callers_code("f at x", *objective.parameters.notes):
             value, gradient = objective.at(tree)
     except NotScalarError as error:
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
-    except Exception as error:
-        raised_by("f", error, objective.parameters)
-        raise
     moved = changed(objective.parameters, tree, x)
     if moved and not findings:
         findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
     return value, gradient, tree
-
-
-def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
-    """Note who raised it, and what of x is not what the caller passed."""
-    error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
 
 
 def _call_grad(
@@ -204,13 +208,9 @@ def _call_grad(
     """Call grad: the gradient as it was then, and how to call it once more."""
 
     def called(given: Any, said: list[Finding]) -> Any:
-        try:
-            with callers_arithmetic():
-                returned = grad(given, *args)
-            return _gradient_part(returned, parameters, f_x, said)
-        except Exception as error:
-            raised_by("grad", error, parameters)
-            raise
+        with callers_code("grad at x", *parameters.notes):
+            returned = grad(given, *args)
+        return _gradient_part(returned, parameters, f_x, said)
 
     given = parameters.unflatten(x.copy())
     first = called(given, findings)
@@ -243,7 +243,7 @@ def _kept_by_others(tree: Any) -> Callable[[], Any]:
 
 def _as_it_is(parameters: Parameters, tree: Any) -> Any:
     """A copy of a gradient; what is none is refused as it is."""
-    if not parameters.fits(tree):
+    if parameters.fitting(tree) is None:
         return tree
     return tree.copy() if type(tree) is np.ndarray else copy.deepcopy(tree)
 
@@ -299,7 +299,7 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
 
 def is_pair(result: Any, parameters: Parameters) -> bool:
     """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
-    if not (isinstance(result, tuple) and len(result) == 2) or parameters.fits(result):
+    if not (isinstance(result, tuple) and len(result) == 2) or parameters.fitting(result) is not None:
         return False
     return np.ndim(result[0]) == 0 and np.asarray(result[0]).dtype.kind in "fiub"
 
@@ -334,7 +334,7 @@ def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "gra
     if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
         kinds = " and a ".join(type(part).__name__ for part in tree)
         return f"{what} returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
-    if isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fits(tree[0]):
+    if isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fitting(tree[0]) is not None:
         return f"{error}; its one part would fit: return it without the {type(tree).__name__}"
     if isinstance(tree, float | int | np.generic):
         kind = type(tree).__name__

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, Room, changed, inspect_f, is_pair, misfit
+from gradcheck.function.contract import Inspection, Room, callers_code, changed, inspect_f, is_pair, misfit
 from gradcheck.function.matrix import Dense, Matrix, Sparse, dtype_by_digits, dtype_of, read_matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
@@ -87,14 +86,8 @@ def called_at(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], wh
 
 def called(function: Callable[..., Any], given: Any, args: Sequence[Any], what: str) -> Any:
     """What a function returns at x; an exception gets a note that says who raised it."""
-    try:
-        with callers_arithmetic():
-            return function(given, *args)
-    except NotScalarError:
-        raise  # an answer of another shape than x or f has, which nobody raised but this package
-    except Exception as error:
-        error.add_note(f"gradcheck: raised by {what} at x")
-        raise
+    with callers_code(f"{what} at x"):
+        return function(given, *args)
 
 
 def slope_along(given: Any, parameters: Parameters, v: Flat, outputs: tuple[int, ...], what: str) -> Flat:

@@ -16,6 +16,7 @@ from gradcheck.checks.vjp import parts_of
 from gradcheck.driver.options import Given
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import changed
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
@@ -141,7 +142,7 @@ def _along_one_cotangent(
     # One call more, with what no rule that is linear over the reals can take for the same.
     scaled = parameters.flatten(pullback(parameters.unflatten(flat.copy()), (SCALED * u)[()]))
     dtypes = [u.real.dtype, *(b.real_dtype for b in parameters.blocks)]
-    coarsest = max((d for d in dtypes if d.kind == "f"), key=lambda d: float(np.finfo(d).eps))
+    coarsest = max((d for d in dtypes if d.kind == "f"), key=eps_of)
     accepted = accepted_of(str(coarsest), options.get("rtol"))
     answers = Answers(parts_of(parameters), parameters.scales(flat), str(coarsest))
     found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, answers=answers)

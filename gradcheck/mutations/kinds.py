@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck._typing import Array
 from gradcheck.mutations.mutation import (
-    Array,
     Generator,
     Gradient,
     Mutation,

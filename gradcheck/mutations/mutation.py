@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gradcheck._typing import Array
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.tree import Parameters
 
 Tree = Any  # an array or a scalar, or a dict, list, tuple or dataclass of trees
-Array = NDArray[Any]
 Generator = np.random.Generator
 
 

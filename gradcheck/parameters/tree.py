@@ -182,10 +182,6 @@ class Parameters:
             return arrays[0] if arrays[0].ndim == 1 else arrays[0].ravel()
         return self._gather(arrays)
 
-    def fits(self, tree: Any) -> bool:
-        """Whether `flatten` takes a tree."""
-        return self.fitting(tree) is not None
-
     def fitting(self, tree: Any) -> list[NDArray[Any]] | None:
         """The arrays of a tree that `flatten` takes, not copied; None of any other."""
         try:

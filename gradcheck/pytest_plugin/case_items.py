@@ -26,7 +26,6 @@ class RowNotPassedError(AssertionError):
     """A row of a case did not pass; `row` holds the comparison."""
 
     def __init__(self, row: Row, again: str) -> None:
-        """Say what was compared, how far off it is, why that is too far, and how to run it again."""
         lines = [f"{row.outcome.value}  {row.case}: {row.quantity}, {row.reference}", f"  {row.problem}"]
         if row.reason:
             lines.append(f"  the tolerance: {row.reason}")
@@ -72,7 +71,6 @@ class CaseRow(pytest.Item):
     parent: CaseFile
 
     def __init__(self, *, index: int, **options: Any) -> None:
-        """Be the row at `index` of the case's rows."""
         super().__init__(**options)
         self.index = index
         self.add_marker("gradcheck")

@@ -18,6 +18,7 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.options import GivenToGradients
 from gradcheck.errors import GradientError
 from gradcheck.files import write_text
+from gradcheck.report.recipe import REPEATED
 from gradcheck.report.report import Report
 from gradcheck.report.saved import save
 from gradcheck.results.outcome import Outcome
@@ -64,7 +65,6 @@ class Checker:
         taylor_test = staticmethod(gradcheck.taylor_test)
 
     def __init__(self, run: Run) -> None:
-        """Serve the tests of this run."""
         self._run = run
 
     @property
@@ -135,11 +135,9 @@ class Checker:
         return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
 
 
-for _name in (
-    "check_adjoint", "check_hessian", "check_hvp", "check_jacobian", "check_jvp", "check_points", "check_problem",
-    "check_vjp", "taylor_test",
-):  # fmt: skip
-    setattr(Checker, _name, _as_method(_name))
+for _name in REPEATED:
+    if _name != "check_gradient":
+        setattr(Checker, _name, _as_method(_name))
 
 
 def _file_name(nodeid: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from gradcheck._version import __version__
 from gradcheck.driver.listening import listener
 from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
+from gradcheck.results.outcome import counted
 from gradcheck.results.words import count, visible
 
 # Under which pytest knows the Run.
@@ -185,11 +185,10 @@ class Run:
     def _json(self, interrupted: bool) -> str:
         """Counts, checks, cases and rows; the last two as `gradcheck run --json` writes them."""
         cases = {event["case"]["path"]: event["case"] for event in self._rows}
-        counts = Counter(event["outcome"] for event in [*self._checks, *self._rows])
         document = {
             "gradcheck": __version__,
             "interrupted": interrupted,
-            "counts": {outcome: counts[outcome] for outcome in WORDS},
+            "counts": counted(event["outcome"] for event in [*self._checks, *self._rows]),
             "checks": self._checks,
             "cases": list(cases.values()),
             "rows": [event["row"] for event in self._rows],
@@ -265,5 +264,5 @@ def _check_writable(path: Path) -> None:
 
 
 def _outcomes(events: list[dict[str, Any]]) -> str:
-    counts = Counter(event["outcome"] for event in events)
-    return ", ".join(f"{counts[outcome]:,} {word}" for outcome, word in WORDS.items() if counts[outcome])
+    counts = counted(event["outcome"] for event in events)
+    return ", ".join(f"{number:,} {WORDS[outcome]}" for outcome, number in counts.items() if number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from gradcheck.errors import ReplayError, UntrustedReplayError
 from gradcheck.report.saved import Saved
-from gradcheck.report.storage import references, roots
+from gradcheck.report.storage import is_installed, references, roots
 from gradcheck.results.words import short
 
 # What lies in the root folder of a project of Python.
@@ -138,10 +137,7 @@ def _within(place: str, inside: Path) -> bool:
     if place == PYTHON:
         return False
     path = Path(place)
-    installed = (
-        Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-    )
-    if any(path.is_relative_to(folder) for folder in installed):
+    if is_installed(path):
         return False
     return inside in (path, path.parent) if _too_wide(inside) else path.is_relative_to(inside)
 

@@ -14,7 +14,6 @@ from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_arr
 from gradcheck.diagnosis.untold import solver_left, untold
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.tree import Parameters
-from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import advice_sentence, discrepancy, undecided_sentence
@@ -46,40 +45,27 @@ def compose(
     findings: Sequence[Finding],
     given: Circumstances,
     *,
-    nfev: int,
-    ngev: int,
-    seconds: float,
-    seed: Any,
-    call: str,
     causes: tuple[Cause, ...] = (),
-    recipe: Recipe | None = None,
     interrupted: bool = False,
-    functions: tuple[str, str] = ("f", "grad"),
+    **known: Any,
 ) -> Report:
     """The report of some evidence; without it the findings alone decide.
 
-    functions : what the functions are called whose evaluations are counted.
+    known : other fields of it; nfev, ngev, seconds, seed and call at least.
     """
     tolerance = given.tolerance
     outcome = _outcome(evidence, findings, tolerance)
-    known = {
+    known = {"recipe": None, "functions": ("f", "grad"), **known} | {
         "outcome": outcome,
         "method": "directions" if evidence is not None and evidence.arrays else "sweep",
-        "nfev": nfev,
-        "ngev": ngev,
-        "seconds": seconds,
         "rtol": tolerance.rtol,
         "atol": tolerance.atol,
         "resolution": tolerance.resolution,
-        "seed": seed,
-        "call": call,
         "interrupted": interrupted or (evidence is not None and evidence.interrupted),
         "evidence": evidence,
         "blocks": parameters.blocks,
-        "recipe": recipe,
         "parts": (),
         "causes": causes,
-        "functions": functions,
     }
     rest = partial(_told, outcome, parameters, evidence, tuple(findings), causes, given)
     return Report.when_read(known, rest)

@@ -156,13 +156,16 @@ def _root(module: str, file: str | None) -> Path | None:
     if file is None:
         return None
     path = Path(file).resolve()
-    installed = [
-        Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-    ]
-    if any(path.is_relative_to(folder) for folder in installed):
+    if is_installed(path):
         return None
     depth = module.count(".") + (path.name == "__init__.py")
     return path.parents[depth]
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to Python, or to a package that was installed into it."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return any(path.is_relative_to(Path(sysconfig.get_path(kind)).resolve()) for kind in kinds)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum, StrEnum
 
@@ -20,6 +21,12 @@ def overall(outcomes: Iterable[Outcome]) -> Outcome:
     if Outcome.FAIL in seen:
         return Outcome.FAIL
     return Outcome.PASS if seen == {Outcome.PASS} else Outcome.INCONCLUSIVE
+
+
+def counted(outcomes: Iterable[str]) -> dict[str, int]:
+    """How many there are of each outcome, by its name."""
+    seen = Counter(outcomes)
+    return {outcome.value: seen[outcome] for outcome in Outcome}
 
 
 class Limit(Enum):

@@ -40,6 +40,11 @@ class Remedy(Enum):
     AGAIN = "start it again"
 
 
+# What is said of a check that ended before there was anything else to say.
+OUT_OF_BUDGET = f"{Ended.BUDGET.value}: {Remedy.RAISE.value}"
+INTERRUPTED = f"{Ended.INTERRUPTED.value}: {Remedy.AGAIN.value}"
+
+
 @dataclass(frozen=True)
 class Advice:
     """One way to decide it. value : of the option that is named, where it takes one."""

@@ -5,12 +5,10 @@ Source: the chapter, sections 4.2 (softmax) and 5.1 (sigmoid).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from gradcheck._typing import Array
 
 
 def sigmoid(a: npt.ArrayLike) -> Array:

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.errors import DataError
 from gradcheck.files import read_arrays, replacing
-
-Array = npt.NDArray[Any]
 
 FORMAT = "gradcheck training checkpoint 2"
 PARAMETER = "parameter."

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.textbook.numerical import numerical_gradient
-
-Array = npt.NDArray[Any]
 
 
 @overload

@@ -5,14 +5,11 @@ Source: the chapter, sections 2.1 to 2.4 and 4.2.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.textbook.activations import floats
-
-Array = npt.NDArray[Any]
 
 # Keeps log away from 0; the chapter's value.
 DELTA = 1e-7

@@ -19,16 +19,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
-import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.errors import DataError
 from gradcheck.files import check_writable, replacing
-
-Array = npt.NDArray[Any]
 
 CLASSES = 10
 MIRRORS = (

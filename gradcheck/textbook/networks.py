@@ -6,16 +6,15 @@ Source: the chapter, sections 4.2 and 5.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.textbook import activations, losses
 from gradcheck.textbook.numerical import numerical_gradient
 from gradcheck.textbook.structured import structured_differences
 
-Array = npt.NDArray[Any]
 Seed = int | np.random.Generator | None
 
 
@@ -76,7 +75,6 @@ class SimpleNet:
         softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
-        """Keep a copy of W, or draw one."""
         drawn = np.random.default_rng(rng).standard_normal((2, 3)) if W is None else W
         self.W: Array = np.array(drawn, dtype=float)
         if self.W.ndim != 2:
@@ -212,7 +210,6 @@ class TwoLayerNet:
         softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
-        """Draw W1, then W2, so that one seed always gives one network."""
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size}
         for name, size in sizes.items():
             if size < 1:

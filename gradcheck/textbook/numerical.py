@@ -6,12 +6,11 @@ Source: the chapter, sections 3.1, 4 and 4.2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from gradcheck._typing import Array
 
 
 def numerical_diff(f: Callable[[float], float], x: float, h: float = 1e-4) -> float:

@@ -18,14 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, repeat
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.textbook import activations, losses
 
-Array = npt.NDArray[Any]
 Shift = Callable[[Array, slice], Array]
 
 _PUBLISHED = (losses.cross_entropy_published, losses.cross_entropy_label_published)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from gradcheck._typing import Array
 from gradcheck.errors import DataError
 from gradcheck.textbook.checkpoint import (
     RECORDS,
@@ -29,7 +29,6 @@ from gradcheck.textbook.checkpoint import (
     save_checkpoint,
 )
 
-Array = npt.NDArray[Any]
 Gradients = Mapping[str, Array]
 
 
@@ -165,10 +164,9 @@ def train(
     """
     started = time.perf_counter()
     (x_train, t_train), (x_test, t_test) = data
-    _check_settings(iterations, batch_size, learning_rate, checkpoint_every)
-    _check_data(x_train, t_train)
+    counts = {"iterations": iterations, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
     path = None if checkpoint is None else Path(checkpoint)
-    _check_repeatable(path, rng)
+    _check(counts, learning_rate, len(x_train), len(t_train), repeatable=path is None or rng is not None)
     generator = np.random.default_rng(rng)
     per_epoch = max(len(x_train) // batch_size, 1)
     log: dict[str, list[Any]] = {name: [] for name in RECORDS}
@@ -305,20 +303,15 @@ def _counted(start: int, stop: int, progress: bool) -> Iterable[int]:
     return bar
 
 
-def _check_settings(iterations: int, batch_size: int, learning_rate: float, checkpoint_every: int) -> None:
-    counts = {"iterations": iterations, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
+def _check(
+    counts: Mapping[str, int], learning_rate: float, inputs: int, targets: int, *, repeatable: bool
+) -> None:
     for name, value in counts.items():
         if operator.index(value) < 1:
             raise ValueError(f"{name} is {value}; 1 or more is allowed")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate is {learning_rate}; a finite positive number is allowed")
-
-
-def _check_data(x_train: Array, t_train: Array) -> None:
-    if len(x_train) == 0 or len(x_train) != len(t_train):
-        raise ValueError(f"data has {len(x_train)} inputs and {len(t_train)} targets to train with")
-
-
-def _check_repeatable(path: Path | None, rng: object) -> None:
-    if path is not None and rng is None:
+    if inputs == 0 or inputs != targets:
+        raise ValueError(f"data has {inputs} inputs and {targets} targets to train with")
+    if not repeatable:
         raise ValueError("rng is None; with a checkpoint a seed or a Generator is allowed")

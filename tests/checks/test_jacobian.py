@@ -593,7 +593,9 @@ def test_entries_that_are_0_where_more_is_claimed_need_no_smaller_bar_than_other
     assert report.nfev <= 24 * n
 
 
-@pytest.mark.parametrize(("n", "most"), [(20, 560), (60, 420), (200, 1500)])
+@pytest.mark.parametrize(
+    ("n", "most"), [(20, 560), (60, 420), pytest.param(200, 1500, marks=pytest.mark.slow)]
+)
 def test_the_diagonal_alone_of_a_tridiagonal_jacobian_is_told(n, most):
     """What is 0 in the columns that are moved alone is so to a millionth: 1,021, 1,844 and 5,685 evaluations before."""
     u = np.random.default_rng(n).normal(size=n)
@@ -607,7 +609,7 @@ def test_the_diagonal_alone_of_a_tridiagonal_jacobian_is_told(n, most):
     assert report.nfev <= most
 
 
-@pytest.mark.parametrize(("n", "most"), [(40, 420), (100, 1100)])
+@pytest.mark.parametrize(("n", "most"), [(40, 420), pytest.param(100, 1100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dense", [True, False])
 def test_a_triangle_that_is_wrong_is_counted_once(n, most, dense):
     """What the columns hold, in the headline, and the words name it; 1,350 and 3,396 evaluations before."""

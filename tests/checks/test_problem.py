@@ -142,6 +142,19 @@ def test_what_cannot_be_measured_is_said_in_scipys_words():
     assert report.reason.startswith("constraints[0].jac: fun must return an array")
 
 
+def test_two_lists_are_two_pairs_as_scipy_reads_them():
+    """Not lower and upper bounds, as `check_gradient` takes a tuple of two: f was called beyond both ends."""
+    called = []
+
+    def f(x):
+        called.append(x.copy())
+        return np.sum(x**3)
+
+    assert check_problem(f, [0.5, 1.0], jac=lambda x: 3 * x**2, bounds=([0.0, 0.5], [1.0, 2.0]))
+    assert (np.max(called, axis=0) <= [0.5, 2.0]).all()
+    assert (np.min(called, axis=0) >= [0.0, 1.0]).all()
+
+
 def test_bounds_hold_for_every_call():
     """A logarithm is never asked outside; x0 outside is moved inside, with a note."""
 

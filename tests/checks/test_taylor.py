@@ -303,7 +303,7 @@ def _sines(seed, size, dtype):
     return f, lambda x: (weights.T @ np.cos(weights @ x) + x).astype(dtype), hessian, x
 
 
-@pytest.mark.parametrize("size", [1e-2, 1e-3, 1e-5])
+@pytest.mark.parametrize("size", [1e-2, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-3, 1e-5))])
 def test_a_hessian_that_noise_hides_is_not_passed(size):
     """In float32 v.Hv h^2 / 2 is below the noise of f at such an x: any H passed; longer steps show the right one."""
     outcomes = []

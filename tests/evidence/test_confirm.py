@@ -464,8 +464,8 @@ def test_a_slope_that_shows_far_nearer_to_0_than_the_first_step_is_not_called_wr
     assert report.outcome is outcome, report
 
 
-@pytest.mark.parametrize("factor", [1.5, 0.0, -1.0])
-def test_a_second_look_that_noise_fills_acquits_nobody(factor):
+@pytest.mark.slow
+def test_a_second_look_that_noise_fills_acquits_nobody():
     """One of three entries in float32, hundreds of bars off: 8 of 600 were INCONCLUSIVE, of these 4, 3 and 5.
 
     So near to x that noise is a part of the distance to the claim it may seem to be truncation of more than that. Which
@@ -480,13 +480,14 @@ def test_a_second_look_that_noise_fills_acquits_nobody(factor):
     def grad(w):
         return X.T @ (1 / (1 + np.exp(-(X @ w))) - y) / np.float32(30)
 
-    undecided = 0
+    undecided = dict.fromkeys((1.5, 0.0, -1.0), 0)
     for seed in range(200):
         w = np.random.default_rng(seed).normal(size=3).astype("f")
-        off = np.ones(3, np.float32)
-        off[np.argmax(np.abs(grad(w)))] = factor
-        report = check_gradient(f, lambda w, off=off: off * grad(w), w, rng=seed)
-        assert report.outcome is not Outcome.PASS
-        undecided += report.outcome is Outcome.INCONCLUSIVE
         assert check_gradient(f, grad, w, rng=seed).outcome is not Outcome.FAIL
-    assert undecided <= 3
+        for factor in undecided:
+            off = np.ones(3, np.float32)
+            off[np.argmax(np.abs(grad(w)))] = factor
+            report = check_gradient(f, lambda w, off=off: off * grad(w), w, rng=seed)
+            assert report.outcome is not Outcome.PASS
+            undecided[factor] += report.outcome is Outcome.INCONCLUSIVE
+    assert max(undecided.values()) <= 3

@@ -25,7 +25,7 @@ def six_decimals(value):
     return np.round(value, 6)
 
 
-SIZES = [2, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 20, 100))]
+SIZES = [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5, 20, 100))]
 
 
 @pytest.mark.parametrize("n", SIZES)

@@ -97,7 +97,7 @@ def test_groups_are_believed_where_directions_bear_them_out():
     assert nfev <= 2 * 12 + 4 * 8
 
 
-@pytest.mark.parametrize("missing", [0.5, 1e-4])
+@pytest.mark.parametrize("missing", [0.5, pytest.param(1e-4, marks=pytest.mark.slow)])
 def test_of_many_entries_that_the_pattern_lacks_none_is_blamed_on_its_group(missing: float):
     """A ring without its third diagonal, 300 rows: by chance one looks right along one direction; not along several."""
     n = 300

@@ -435,7 +435,7 @@ def test_a_block_in_a_corner_is_named_to_the_edges_of_its_array(seed):
     assert str(region) == 'params["W"][0:7, 31:40]'
 
 
-@pytest.mark.parametrize("seed", [0, 3, 4, 5])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 4, 5))])
 def test_a_row_of_which_most_is_wrong_is_named_entry_by_entry(seed):
     """Six of a sample have to be, not most: more than half of fifty are wrong, each by a part of its own."""
     f, gradient, x = network(real=False)

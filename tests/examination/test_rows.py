@@ -441,7 +441,7 @@ def test_a_nearly_empty_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_
     assert report.nfev < 250
 
 
-@pytest.mark.parametrize("n", [100, 600])
+@pytest.mark.parametrize("n", [100, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_diagonal_jacobian_by_a_factor_is_told_as_one_and_one_entry_of_it_as_that(n):
     """Each row is one entry; a quarter of them, the others are 0. As a matrix, and as a product of many columns."""
     x = np.linspace(0.5, 2.0, n)
@@ -592,25 +592,26 @@ def test_a_row_of_roundings_has_the_size_of_the_others(n):
         assert check_jacobian(f, jacobian(upright), tilted, rng=seed).outcome is Outcome.FAIL
 
 
-@pytest.mark.parametrize("n", [200, 400])
-def test_a_row_that_scatters_does_not_take_the_words_from_all(n):
+@pytest.mark.parametrize("n", [200, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_row_that_scatters_does_not_take_the_words_from_all(n, seed):
     """Two diagonals, without the first: of one output in a hundred the noise seems unknown, be it off by 1e11 bars."""
-    for seed in range(4):
-        rng = np.random.default_rng(seed)
-        a, x = rng.uniform(0.5, 2.0, n), rng.normal(size=n)
+    rng = np.random.default_rng(seed)
+    a, x = rng.uniform(0.5, 2.0, n), rng.normal(size=n)
 
-        def f(x, a=a):
-            return np.sin(a * x.real) + 0.1 * np.roll(x.real, 1) ** 2
+    def f(x):
+        return np.sin(a * x.real) + 0.1 * np.roll(x.real, 1) ** 2
 
-        below = np.zeros((n, n))
-        below[np.arange(n), np.arange(n) - 1] = 0.2 * np.roll(x, 1)
-        report = check_jacobian(f, below, x, rng=seed)
-        assert "analytic is 0 in the entries on the diagonal of J" in report.diagnosis[0]
-        assert report.nfev <= 150
-        assert check_jacobian(f, below + np.diag(a * np.cos(a * x)), x, rng=seed).outcome is Outcome.PASS
+    below = np.zeros((n, n))
+    below[np.arange(n), np.arange(n) - 1] = 0.2 * np.roll(x, 1)
+    report = check_jacobian(f, below, x, rng=seed)
+    assert "analytic is 0 in the entries on the diagonal of J" in report.diagnosis[0]
+    assert report.nfev <= 150
+    assert check_jacobian(f, below + np.diag(a * np.cos(a * x)), x, rng=seed).outcome is Outcome.PASS
 
 
-def test_a_row_of_zeros_is_searched_by_the_size_of_what_is_found_in_it():
+@pytest.mark.parametrize("rows", [range(1), pytest.param(range(1, 8), marks=pytest.mark.slow)], ids=str)
+def test_a_row_of_zeros_is_searched_by_the_size_of_what_is_found_in_it(rows):
     """Trapezoid defects of a pendulum at 0, one of them claimed 0: it took 700 evaluations in a third, not 100.
 
     Where sines cancel along the whole direction a part leaves a 1e-9th of them, which seemed to be another mistake.
@@ -630,7 +631,7 @@ def test_a_row_of_zeros_is_searched_by_the_size_of_what_is_found_in_it():
             right[count - 1 + k, at : at + 3] = step / 2 * 9.81, sign + step / 2 * 0.1, -step / 2
     x = np.zeros(3 * count)
     assert check_jacobian(f, right, x).outcome is Outcome.PASS
-    for row in range(count, count + 8):
+    for row in (count + k for k in rows):
         wrong = right.copy()
         wrong[row] = 0.0
         for seed in range(3):

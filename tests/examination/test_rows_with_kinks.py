@@ -242,7 +242,7 @@ def test_a_forgotten_mask_is_told_by_directions(kind, n, seed):
         assert report.nfev <= most
 
 
-@pytest.mark.parametrize("digits", [1, 2, 3])
+@pytest.mark.parametrize("digits", [1, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 3))])
 def test_rows_of_one_rounded_f_that_stand_still_are_not_called_flat(digits):
     """What moves jumps by 0.1 to 0.001: the grid of those that do not is theirs."""
     for seed in range(8):

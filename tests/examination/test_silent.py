@@ -115,7 +115,7 @@ def layer(outputs: int, bias: int, unused: int = 0) -> tuple[Any, Any, dict[str,
     return f, right, x
 
 
-@pytest.mark.parametrize(("bias", "most"), [(50, 360), (150, 960)])
+@pytest.mark.parametrize(("bias", "most"), [(50, 360), pytest.param(150, 960, marks=pytest.mark.slow)])
 def test_a_forgotten_array_is_named_column_by_column(bias: int, most: int):
     """INCONCLUSIVE before, or `at least` what a search had found; that another array is not used is no part of it."""
     f, right, x = layer(30, bias, unused=20)
@@ -148,7 +148,8 @@ def test_a_forgotten_array_is_named_beside_another_mistake():
 
 
 @pytest.mark.parametrize(
-    ("each", "how", "most"), [(3, "160 of 6,400", 2000), (6, "about 280 of 11,200", 700)]
+    ("each", "how", "most"),
+    [pytest.param(3, "160 of 6,400", 2000, marks=pytest.mark.slow), (6, "about 280 of 11,200", 700)],
 )
 def test_where_everything_is_forgotten_all_of_it_is_wrong(each: int, how: str, most: int):
     """Each output has entries of its own: `at least` a few of them before, or thousands of evaluations."""
@@ -177,16 +178,18 @@ def test_a_few_columns_of_a_large_array_that_is_claimed_to_do_nothing_are_found(
     assert report.nfev <= 100
 
 
-def test_products_that_forget_an_array_are_as_matrices_are():
+@pytest.mark.parametrize("check", [check_jvp, check_vjp])
+def test_products_that_forget_an_array_are_as_matrices_are(check):
     """A jvp and a vjp of more outputs than are asked for one by one."""
     f, right, x = layer(120, 50)
     J = np.hstack([right["a"], 0.0 * right["b"]])
-    for report in (
-        check_jvp(f, lambda _, v: J @ np.concatenate([v["a"], v["b"]]), x),
-        check_vjp(f, lambda _, u: {"a": (J.T @ u)[:60], "b": (J.T @ u)[60:], "c": np.zeros(0)}, x),
-    ):
-        assert report.reason.startswith("6,000 of 13,200 entries wrong")
-        assert report.nfev <= 700
+    product = {
+        check_jvp: lambda _, v: J @ np.concatenate([v["a"], v["b"]]),
+        check_vjp: lambda _, u: {"a": (J.T @ u)[:60], "b": (J.T @ u)[60:], "c": np.zeros(0)},
+    }[check]
+    report = check(f, product, x)
+    assert report.reason.startswith("6,000 of 13,200 entries wrong")
+    assert report.nfev <= 700
 
 
 def normalised(seed: int, dtype: type, steps: int) -> tuple[Any, Any, Any]:
@@ -221,7 +224,8 @@ def normalised(seed: int, dtype: type, steps: int) -> tuple[Any, Any, Any]:
     return lambda p: run(p, False), lambda p: run(p, True), p
 
 
-@pytest.mark.parametrize("steps", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 50))])
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [0, 5, 50])
 def test_a_bias_before_a_normalisation_does_nothing_whatever_its_size(steps: int) -> None:
     """Of 1e-18 after some descent: 450 evaluations before, and of 40 in float32 none passed."""
     for seed in range(4):

@@ -487,7 +487,7 @@ def test_a_strict_tolerance_is_that_of_the_arithmetic():
     assert Tolerance(1e-6).strict() == Tolerance(1e-6)
 
 
-@pytest.mark.parametrize("offset", [1e6, 1e7])
+@pytest.mark.parametrize("offset", [1e6, pytest.param(1e7, marks=pytest.mark.slow)])
 def test_a_fit_beside_a_large_offset_is_neither_wrong_nor_kinked_at_its_minimum(offset):
     """Residuals are rounded to 1e-10 or 1e-9, and a gradient of 1e-6 that is left moves by more; 1 % of it is told."""
     for seed in (*range(8), 22, 26, 37, 70, 88, 106, 145):
