@@ -117,7 +117,7 @@ def _told(
             *(_notes(outcome, parameters, evidence, causes, arrays, given) if evidence is not None else ()),
         ),
         "max_error": largest(relative_errors(evidence.entries)) if evidence is not None else float("nan"),
-        "detectable": largest([a.detectable for a in arrays]),
+        "detectable": _seen(arrays),
         "certificates": ()
         if evidence is None
         else tuple(a.certificate for a in evidence.arrays if a.certificate),
@@ -190,9 +190,14 @@ def _reason(
         # Directions that move one of several do not name it.
         only = evidence.entries.coordinates.tolist() or ([] if free else [0])
         who = f"{parameters.name(only[0]) if only else 'the one free entry'} agrees"
-    seen = largest([a.detectable for a in arrays])
+    seen = _seen(arrays)
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
+
+
+def _seen(arrays: tuple[ArraySummary, ...]) -> float:
+    """The smallest mistake that would have been seen in any array; in an empty one there is none."""
+    return largest([a.detectable for a in arrays if 0 not in a.shape])
 
 
 def _counted(array: ArraySummary, causes: tuple[Cause, ...]) -> ArraySummary:
