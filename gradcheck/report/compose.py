@@ -141,8 +141,7 @@ def _notes(
         notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     if evidence.arrays:
         notes += _not_taken_apart(evidence, given.budgeted, causes)
-    else:
-        notes += _kinks(parameters, evidence.entries, given)
+    notes += _kinks(parameters, evidence.entries, given)
     if evidence.entries.wrong.size > LISTED:
         notes.append(f"the worst {LISTED:,} wrong entries are listed")
     if outcome is Outcome.PASS:
@@ -275,7 +274,7 @@ def _loud(evidence: Evidence) -> str:
 
 
 def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
-    """Kinks, where entries were judged by themselves."""
+    """Kinks at which entries pass, or are wrong: by their slopes, not by the bar between these."""
     notes = []
     kinks = np.flatnonzero(evidence.judgement.subgradient)
     if kinks.size:
@@ -284,8 +283,12 @@ def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> l
         notes.append(f"{name} lies on a kink and passes as a subgradient{others}")
     left = evidence.judgement.wrong & (evidence.estimate.limit == Limit.KINK)
     if left.any():
-        name = parameters.name(int(evidence.coordinates[np.flatnonzero(left)[0]]))
-        notes.append(f"f has a kink at {name}, and the {given.noun} lies outside its one-sided slopes")
+        k = int(np.flatnonzero(left)[0])
+        name, slopes = parameters.name(int(evidence.coordinates[k])), evidence.estimate
+        sides = f"{number(slopes.left[k], 4)} on the left, {number(slopes.right[k], 4)} on the right"
+        notes.append(
+            f"f has a kink at {name}, and the {given.noun} lies outside its one-sided slopes: {sides}"
+        )
     return notes
 
 
