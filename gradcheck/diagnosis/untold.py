@@ -47,7 +47,9 @@ def untold(
         nothing &= analytic is not None and not analytic.any()
     # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
     within = " within its error bars" if nothing and entries.analytic.any() else ""
-    still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
+    still = [
+        b.name for b in parameters.blocks if b.size and analytic is not None and not analytic[b.slice].any()
+    ]
     if entries.judgement.subgradient.any():
         notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
     elif nothing:

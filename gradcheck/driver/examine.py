@@ -20,6 +20,7 @@ from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.results.certificate import Region
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
@@ -98,7 +99,7 @@ def _gather(known: Known, bar: Progress) -> None:
             known.about += outside
         entries = open_between_kinks(known.setting, entries)
         if entries is not known.evidence.entries:
-            known.evidence = replace(known.evidence, entries=entries)
+            known.evidence = _taken_back(known.evidence, entries)
     known.findings += known.about
     if known.evidence is not None and isinstance(known.problem.matrix, Sparse):
         regions = tuple(_counted(region, known.problem.matrix) for region in known.evidence.regions)
@@ -106,6 +107,18 @@ def _gather(known: Known, bar: Progress) -> None:
     if known.evidence is not None and known.setting is not None:
         assert known.inspection is not None
         known.causes = explained(known.setting, known.evidence, known.inspection.again)
+
+
+def _taken_back(evidence: Evidence, entries: Entries) -> Evidence:
+    """The evidence with these entries; where all that was called wrong is open, nothing is said to be wrong nearby."""
+    before = evidence.entries.judgement.wrong
+    wrong, opened = entries.judgement.wrong, before & entries.judgement.inconclusive
+
+    def stands(region: Region) -> bool:
+        mine = region.block.holds(entries.coordinates)
+        return not (mine & opened).any() or bool((mine & wrong).any())
+
+    return replace(evidence, entries=entries, regions=tuple(filter(stands, evidence.regions)))
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:

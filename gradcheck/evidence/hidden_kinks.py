@@ -106,17 +106,20 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
         mine, its = output == each, at[output[at] == each]
         kinks, rows = np.flatnonzero(kinked & mine), np.flatnonzero(told & mine)
         # Along an array without a kink f has a slope, and what is off is wrong, but where f is no sum of its slopes.
-        if not np.isin(group[its], group[kinks]).all():
-            if not _tied(setting, evidence, its, rows, outside):
-                break
-            kinks = rows
-        span = where_kinks_meet(setting, evidence, kinks, its)
+        beside = np.isin(group[its], group[kinks])
+        if not beside.all():
+            if _tied(setting, evidence, its, rows, outside):
+                kinks = rows
+            else:
+                its = its[beside]
+        span = where_kinks_meet(setting, evidence, kinks, its) if its.size else 0.0
         if span == 0:
             break
         for k in its.tolist():
             hidden[k], inside = _explained(setting, evidence, k, span)
             passes[k] = inside and setting.subgradient
-            if not hidden[k]:  # one is enough
+            if not hidden[k]:  # one is enough; of the others what needs no look is explained
+                hidden[its] |= outside[its] <= span
                 break
         if not hidden[its].all():
             break

@@ -244,9 +244,12 @@ class Directions(Points):
         return self.jumps(tangent, points, values, slope, row)
 
     def go_farther(self) -> float:
-        """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""
+        """Allow steps that are longer than x; returns the part of the length over which f changes by its own size.
+
+        So far away that x is a rounding of the points nothing is told of x.
+        """
         lengths = lengths_of(self.problem.f_x, self._weight)
-        step = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
+        step = LONGEST_STEP * min(max(1.0, float(median(lengths)) if lengths.size else 1.0), 1.0 / EPS)
         self.longest = max(step, FARTHEST_ALONE)
         return step
 

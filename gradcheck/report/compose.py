@@ -103,7 +103,7 @@ def _told(
             *(_notes(outcome, parameters, evidence, causes, arrays, given) if evidence is not None else ()),
         ),
         "max_error": largest(relative_errors(evidence.entries)) if evidence is not None else float("nan"),
-        "detectable": largest([a.detectable for a in arrays]),
+        "detectable": _seen(arrays),
         "certificates": ()
         if evidence is None
         else tuple(a.certificate for a in evidence.arrays if a.certificate),
@@ -127,8 +127,7 @@ def _notes(
         notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     if evidence.arrays:
         notes += _not_taken_apart(evidence, given.budgeted, causes)
-    else:
-        notes += _kinks(parameters, evidence.entries, given)
+    notes += _kinks(parameters, evidence.entries, given)
     if evidence.entries.wrong.size > LISTED:
         notes.append(f"the worst {LISTED:,} wrong entries are listed")
     if outcome is Outcome.PASS:
@@ -176,9 +175,14 @@ def _reason(
         # Directions that move one of several do not name it.
         only = evidence.entries.coordinates.tolist() or ([] if free else [0])
         who = f"{parameters.name(only[0]) if only else 'the one free entry'} agrees"
-    seen = largest([a.detectable for a in arrays])
+    seen = _seen(arrays)
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
+
+
+def _seen(arrays: tuple[ArraySummary, ...]) -> float:
+    """The smallest mistake that would have been seen in any array; in an empty one there is none."""
+    return largest([a.detectable for a in arrays if 0 not in a.shape])
 
 
 def _counted(array: ArraySummary, causes: tuple[Cause, ...]) -> ArraySummary:
@@ -256,7 +260,7 @@ def _loud(evidence: Evidence) -> str:
 
 
 def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
-    """Kinks, where entries were judged by themselves."""
+    """Kinks at which entries pass, or are wrong: by their slopes, not by the bar between these."""
     notes = []
     kinks = np.flatnonzero(evidence.judgement.subgradient)
     if kinks.size:
@@ -265,8 +269,12 @@ def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> l
         notes.append(f"{name} lies on a kink and passes as a subgradient{others}")
     left = evidence.judgement.wrong & (evidence.estimate.limit == Limit.KINK)
     if left.any():
-        name = parameters.name(int(evidence.coordinates[np.flatnonzero(left)[0]]))
-        notes.append(f"f has a kink at {name}, and the {given.noun} lies outside its one-sided slopes")
+        k = int(np.flatnonzero(left)[0])
+        name, slopes = parameters.name(int(evidence.coordinates[k])), evidence.estimate
+        sides = f"{number(slopes.left[k], 4)} on the left, {number(slopes.right[k], 4)} on the right"
+        notes.append(
+            f"f has a kink at {name}, and the {given.noun} lies outside its one-sided slopes: {sides}"
+        )
     return notes
 
 

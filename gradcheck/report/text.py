@@ -144,7 +144,7 @@ def _certificate_lines(report: ReportData) -> list[str]:
     if not certificates:
         return []
     weakest = max(certificates, key=lambda c: c.relative_to_rms)
-    have, total = len(certificates), len(report.arrays)
+    have, total = len(certificates), sum(0 not in a.shape for a in report.arrays)
     where = f" for {have} of {total} arrays" if have < total else f" for {have} arrays" if have > 1 else ""
     # Entries that were judged by themselves are not among those that directions moved.
     left_out = ["what is named above"] if report.wrong else []

@@ -233,6 +233,26 @@ def test_an_array_whose_gradient_is_zero_is_named_in_a_pass():
     assert right.notes == ()
 
 
+@pytest.mark.parametrize("size", [2, 200])
+def test_an_array_without_entries_has_no_say(size):
+    """Of it nothing is 0, and no mistake hides in it: the others tell what would have been seen."""
+
+    def f(p):
+        return float(np.sum(np.sin(p["a"])))
+
+    x = {"a": np.full(size, 0.7), "none": np.empty((0, 3))}
+    report = check_gradient(f, lambda p: {"a": np.cos(p["a"]), "none": p["none"]}, x)
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 1e-5
+    assert "would have been seen" in report.reason
+    assert not report.notes
+    assert "1 of 2 arrays" not in str(report)
+    # Zeros of an array that has entries are said to be some.
+    x["none"] = np.zeros((1, 3))
+    report = check_gradient(f, lambda p: {"a": np.cos(p["a"]), "none": np.zeros((1, 3))}, x)
+    assert any("is 0 here" in n for n in report.notes)
+
+
 def test_an_f_that_stays_the_same_is_to_be_tried_elsewhere():
     """A gradient and a Jacobian: nothing shows where nothing moves."""
     constant = check_gradient(lambda x: 3.0 + 0.0 * x[0], lambda x: 0.0 * x, np.ones(2))

@@ -246,6 +246,29 @@ def test_regions_of_a_sparse_matrix_count_what_it_stores(course: Callable[..., C
         assert known.evidence.arrays is given.arrays
 
 
+@pytest.mark.parametrize(
+    ("after", "stands"), [([False, False], False), ([True, False], True), ([False, None], True)]
+)
+def test_where_all_accusations_are_taken_back_no_search_says_that_something_is_wrong(
+    course: Callable[..., Course], monkeypatch: pytest.MonkeyPatch, after: Any, stands: bool
+):
+    """Where kinks meet; where one stands, or they pass as subgradients, what the search left open does as well."""
+    given = survey(Region(BLOCK, Box(((0, 2),)), False))
+    accused = replace(given.entries.judgement, wrong=~NOBODY, verified=NOBODY)
+    given = replace(given, entries=replace(given.entries, judgement=accused))
+    passes = None in after
+    judgement = replace(
+        accused, wrong=np.array(after, bool) & ~NOBODY, verified=~NOBODY if passes else NOBODY
+    )
+    opened = replace(given.entries, judgement=judgement)
+    monkeypatch.setattr("gradcheck.driver.examine.open_between_kinks", lambda setting, entries: opened)
+    run = course()
+    known = run.examined(run.finds(given))
+    assert known.evidence is not None
+    assert known.evidence.entries is opened
+    assert known.evidence.regions == (given.regions if stands else ())
+
+
 def test_an_end_before_its_time_makes_no_edges(course: Callable[..., Course]):
     """Where f was not called any more it is not undefined: the budget is the limit; else an edge is an edge."""
     for ended, interrupted in ((False, False), (True, False), (True, True)):

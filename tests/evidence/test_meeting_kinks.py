@@ -70,6 +70,24 @@ def test_beside_kinks_an_entry_without_one_is_held_to_its_slope():
     assert check_gradient(f, np.array([0.0, 2.0]), np.array([0.0, 1.0]), subgradient=True)
 
 
+@pytest.mark.parametrize("given", [(-0.01, True), (-9.0, False)])
+def test_where_kinks_meet_a_mistake_elsewhere_accuses_none_of_them(given):
+    """4 for 2 in an array without a kink, 9 for 1 at most in the same: named alone, or with what is no slope of f."""
+    slope, right = given
+
+    def f(x: Any) -> float:
+        return behind(x["b"]) + float(np.sum(x["w"] ** 2))
+
+    x = {"b": np.zeros(2), "w": np.ones(1)}
+    report = check_gradient(f, {"b": np.array([slope, 0.1]), "w": np.array([4.0])}, x)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {'params["w"][0]'} | (set() if right else {'params["b"][0]'})
+    report = check_gradient(
+        lambda x: behind(x) + float(abs(x[2])), np.array([slope, 0.1, 9.0]), np.zeros(3), subgradient=True
+    )
+    assert {m.name for m in report.wrong} == {"x[2]"} | (set() if right else {"x[0]"})
+
+
 @pytest.mark.parametrize("offset", [0.0, 3.0])
 def test_a_median_of_ties_has_a_slope_that_no_axis_shows(offset):
     """No entry moves the two in the middle of four by itself, together they move them: a half for two is a rule's."""
@@ -145,3 +163,13 @@ def test_beside_kinks_an_array_without_one_is_held_to_its_slopes():
 
     report = check_gradient(loss, wrong, x)
     assert report.outcome is Outcome.FAIL, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wrong", "factor"), [("W2", 2.0), ("b2", -1.0), ("W0", 1.1)])
+def test_a_mistake_in_one_layer_names_no_biases_of_another(wrong, factor):
+    """Of backpropagation through rows of zeros what is right stays open where kinks meet, whatever else is wrong."""
+    loss, grad, x = network()
+    report = check_gradient(loss, lambda x: grad(x) | {wrong: factor * grad(x)[wrong]}, x)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name.split("[")[1] for m in report.wrong} == {f'"{wrong}"]'}, str(report)

@@ -948,6 +948,8 @@ def test_whether_one_direction_is_too_few_is_settled_before_it_is_looked_at(f_x:
         ([1.0, 10.0, 1000.0], 3.0, 30.0), ([1.0, 200.0, 1000.0], 60.0, 60.0), ([0.1, 0.5, 9.0], 0.3, 30.0),
         # Rows of which nothing is claimed have no length.
         ([np.inf, np.inf, 10.0], 3.0, 30.0), ([np.inf] * 3, 0.3, 30.0),
+        # Farther away x is less than a rounding of the points.
+        ([1e40] * 3, 0.3 / EPS, 0.3 / EPS),
     ],
 )  # fmt: skip
 def test_in_noise_that_is_known_steps_may_be_longer_than_x(lengths: Any, step: float, longest: float):

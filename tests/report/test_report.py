@@ -740,3 +740,22 @@ def test_a_name_that_a_report_does_not_have_is_answered_with_those_that_it_has()
     with pytest.raises(AttributeError, match=r"no attribute '_repr_png_'$"):
         _ = report._repr_png_
     assert not hasattr(report, "ok")
+
+
+@pytest.mark.parametrize("size", [1, 5, 150])
+@pytest.mark.parametrize(("given", "subgradient"), [(0.6, False), (0.2, True)])
+def test_what_a_kink_decides_is_said_with_its_slopes(size, given, subgradient):
+    """0.6 for a slope between -0.5 and 0.5 is no error within a bar of 1; 0.2 passes. Of few entries as of many."""
+
+    def f(x):
+        return float(np.abs(x[0]) / 2.0 + np.sum(np.sin(x[1:])))
+
+    x = np.append(0.0, np.linspace(0.2, 1.0, size - 1))
+    report = check_gradient(f, np.append(given, np.cos(x[1:])), x, subgradient=subgradient)
+    if subgradient:
+        assert report.outcome is Outcome.PASS
+        assert "x[0] lies on a kink and passes as a subgradient" in report.notes
+    else:
+        assert [m.name for m in report.wrong] == ["x[0]"]
+        text = "f has a kink at x[0], and the gradient lies outside its one-sided slopes: "
+        assert f"{text}-0.5 on the left, 0.5 on the right" in report.notes
