@@ -229,7 +229,7 @@ class JointTest:
                     self.first, directions, needed, pending, self._bound, most
                 )
             if not np.count_nonzero(pending) or len(directions) >= self.most:
-                if self.noisy and certified.any():
+                if self.noisy and certified.any() and len(directions) > 1:
                     residuals = np.array([d.most[certified] for d in directions])
                     kept = precise(residuals, self.sizes[certified], self.delta, int(self.along.unseen.any()))
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]

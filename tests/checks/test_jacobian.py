@@ -393,6 +393,22 @@ def test_an_output_that_depends_on_nothing():
     assert names(report) == {"J[6, 1]"}
 
 
+@pytest.mark.parametrize("a", [0.5, 1.3, 1.6385, 2.9])
+def test_one_sparse_column_beside_an_offset(a):
+    """An output of sin + 1e7, whose first direction rounding left unseen: a report, where a division by 0 ended it."""
+    x = np.array([-0.1961583])
+
+    def function(x):
+        return np.array([np.sin(a * x[0]) + 1e7, np.exp(x[0])])
+
+    def column(x):
+        return np.array([[a * np.cos(a * x[0])], [np.exp(x[0])]])
+
+    assert check_jacobian(function, lambda x: scipy.sparse.csr_array(column(x)), x)
+    wrong = check_jacobian(function, lambda x: scipy.sparse.csr_array(column(x) * [[1.0], [1.1]]), x)
+    assert names(wrong) == {"J[1, 0]"}
+
+
 def test_a_kink_is_no_verdict():
     """At the kink of |x| any slope is undecided; with subgradient=True 0.5 passes, and 2 is wrong."""
     x = np.array([0.0, 1.0])
