@@ -419,6 +419,25 @@ def test_a_kink_is_no_verdict():
     assert check_jacobian(np.abs, np.diag([2.0, 1.0]), x, subgradient=True).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("seed", [9, 103, 126, 176, 271, 290, 302, 374])
+def test_at_a_kink_where_terms_cancel_the_slope_on_one_side_is_never_wrong(seed):
+    """|a.x - z| at 0, whose values are whole roundings of z: a is the slope on the right, and 1.4 a is none."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 9))
+    x = rng.normal(size=n) * 10.0 ** rng.integers(-1, 2)
+    a = rng.normal(size=n)
+    at = a @ x
+
+    def bent(x):
+        return np.array([abs(a @ x - at), np.sin(x).sum()])
+
+    report = check_jacobian(bent, np.array([a, np.cos(x)]), x, rng=seed)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "slope - on" not in report.reason
+    outside = check_jacobian(bent, np.array([1.4 * a, np.cos(x)]), x, rng=seed)
+    assert outside.outcome is Outcome.FAIL
+
+
 def test_bounds_are_respected():
     """sqrt at 0 and log at its edge: f is never called outside, and fixed columns are reported as not checked."""
     seen = []
