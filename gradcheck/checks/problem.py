@@ -53,7 +53,7 @@ def check_problem(
         HessianUpdateStrategy) are not checked, which a note says. x0 is moved into the bounds, as SciPy does.
     constraints
         dictionaries with `fun`, `jac` and `args`; NonlinearConstraint with `jac` and `hess(x, v)`, the
-        Hessian of v.fun, which is checked for one random v; LinearConstraint holds no derivative.
+        Hessian of v.fun, which is checked for one random v of both signs; LinearConstraint holds no derivative.
     options
         as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together: one is begun
         with 24 evaluations left, or more.
@@ -218,7 +218,9 @@ def _constraint(
             with np.errstate(all="ignore"):  # the sum is ours, not jac's
                 rows = np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows
                 if not v:
-                    v.append(np.random.default_rng(rng).uniform(0.5, 1.5, rows.shape[0]))
+                    # Of both signs, as multipliers are: |v| is not v.
+                    signs = np.where(np.arange(rows.shape[0]) % 2, 1.0, -1.0)
+                    v.append(signs * np.random.default_rng(rng).uniform(0.5, 1.5, signs.size))
                 return rows.T @ v[0]
 
         # Its gradient is asked for first.

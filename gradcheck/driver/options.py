@@ -197,6 +197,12 @@ def check_flag(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, not {value!r:.60}")
 
 
+def check_further(args: Any) -> None:
+    """Raise TypeError where args is no sequence of arguments."""
+    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        raise TypeError(f"args must be a tuple of further arguments for the functions, not {args!r:.80}")
+
+
 def check_rng(rng: Any) -> None:
     """Raise TypeError or ValueError where NumPy makes no generator of it."""
     if rng is None or (isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0)):
@@ -252,11 +258,7 @@ def told(check: Check) -> Check:
                 f"{len(args)} were given by position"
             )
         # `check_problem` takes them as scipy.optimize.minimize does: by position, and one alone without a tuple.
-        further = () if "args" in positional else kwargs.get("args", ())
-        if isinstance(further, str | bytes) or not isinstance(further, Sequence):
-            raise TypeError(
-                f"args must be a tuple of further arguments for the functions, not {further!r:.80}"
-            )
+        check_further(() if "args" in positional else kwargs.get("args", ()))
         check_rng(kwargs.get("rng"))
         return judge(*args, **kwargs)
 

@@ -11,16 +11,18 @@ import numpy as np
 from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.undecided import SINGLE
 from gradcheck.evidence.entries import WEIGHTS
+from gradcheck.evidence.farther import leave
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, measure_noise
-from gradcheck.numerics.outputs import Noise
+from gradcheck.numerics.outputs import HALF_GRID, Noise
+from gradcheck.numerics.outputs import SINGLE as SINGLE_GRID
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.rounding import WIDER, WIDEST, on_no_grid
+from gradcheck.numerics.rounding import WIDER, WIDEST, lowest_bits, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import DROWNED
-from gradcheck.numerics.tangents import generator_of
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
@@ -57,13 +59,30 @@ def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Findi
     """
     noise, f_x = probe_noise(setting, rng), setting.f_x
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
+    level, still = _of_still(setting, level, noise.constant, rng)
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)
     setting = replace(
         setting, given_scales=setting.scales, level=level, relative_step=step,
         tolerance=setting.tolerance.of(coarsest(setting.eps, noise)),
-        slope=np.nan_to_num(noise.slope, posinf=0.0), still=noise.constant,
+        slope=np.nan_to_num(noise.slope, posinf=0.0), still=still,
     )  # fmt: skip
     return setting, inspect_noise(noise, setting.objective)
+
+
+def _of_still(setting: Setting, level: Flat, constant: Mask, rng: Any) -> tuple[Flat, Mask]:
+    """The noise of each output (m,), and which are still, by what those that are claimed to be 0 do farther away.
+
+    One that is the same there is a constant, and not rounded to the digits that it has; one that is not was rounded.
+    """
+    if constant.all() or not constant.any() or not isinstance(setting, Problem):
+        return level, constant
+    tangent = setting.scales * random_units(generator_of(rng), setting.x.size)
+    idle = constant & (setting.matrix.product(tangent) == 0)
+    if not idle.any():
+        return level, constant
+    moves, f_x = leave(setting, idle, rng), setting.f_x.astype(np.float64)
+    level = np.where(idle & ~moves, np.minimum(level, SINGLE_GRID * np.abs(f_x)), level)
+    return np.where(moves, np.maximum(level, HALF_GRID * lowest_bits(f_x)), level), constant & ~moves
 
 
 def probe_noise(setting: Setting, rng: Any) -> Noise:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gradcheck.numerics.remainders import LEAST, Remainders
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
@@ -65,6 +67,9 @@ def _resolved(seen: Remainders, tolerance: Tolerance, hidden: str, passed: str) 
     across = max(seen.seen_across(), tolerance.rtol)
     if across <= tolerance.resolution:
         return Outcome.PASS, f"{told}, and of {across:.2g} in the curvature v.Hv"
+    if math.isinf(across):
+        text = "the gradient fits along v, but slope and curvature are 0 there: nothing says which mistake is large"
+        return Outcome.INCONCLUSIVE, f"{text}; choose another x or tangent, or use check_hessian"
     text = f"the gradient fits along v, but mistakes below {across:.2g} of the curvature v.Hv would be hidden"
     return Outcome.INCONCLUSIVE, f"{text} by the noise of f; compute f more precisely, or use check_hessian"
 

@@ -188,7 +188,8 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
     apart = np.abs(values - found.value[asked])
     if not (apart <= 3.0 * found.error[asked] + 1e-12 * np.abs(values)).all():
         return evidence
-    values = values[: open_rows.size]
+    seeing = ~_blind(setting, rows(evidence, open_rows), values[: open_rows.size])
+    open_rows, values = open_rows[seeing], values[: open_rows.size][seeing]
     rounding = _rounding(setting, values, evidence.coordinates[open_rows])
     evidence = verify(setting, evidence, open_rows, values, rounding)
     disputed = np.zeros(evidence.coordinates.size, bool)
@@ -196,6 +197,24 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
     clear = np.abs(values - evidence.analytic[open_rows]) > _shown(setting, evidence.coordinates[open_rows])
     disputed[open_rows] = _accuses(setting, values, evidence, open_rows) & clear
     return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED)
+
+
+def _blind(setting: Setting, open_: Entries, values: Flat) -> NDArray[np.bool_]:
+    """Which entries (k,) are of outputs that move, and of which the complex step sees nothing at x and beside it: of
+    what is rounded.
+    """
+    blind = (values == 0) & (np.nan_to_num(open_.estimate.chord) > 0)
+    if blind.any():
+        output, column = setting.places(open_.coordinates)
+        along = setting.complex_along(setting.scales * (1.0 + np.arange(setting.x.size) / setting.x.size))
+        blind &= (along.imag == 0)[output] if along is not None else False
+    if blind.any():
+        beside = open_.estimate.step[blind]
+        if setting.room is not None:
+            beside = np.where(setting.room[1][column[blind]] < beside, -beside, beside)
+        seen, _ = _complex_values(setting, open_.coordinates[blind], beside)
+        blind[blind] = True if seen is None else seen == 0
+    return np.asarray(blind)
 
 
 def mark_disputed(setting: Setting, evidence: Entries) -> Entries:
@@ -223,20 +242,23 @@ def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> ND
     return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
-def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool]:
+def _complex_values(setting: Setting, entries: Index, beside: Flat | None = None) -> tuple[Flat | None, bool]:
     """The complex step at each entry (k,), nan after an interruption, and whether there was one.
+
+    beside : (k,) how far from x.
 
     None where f gives no complex number or the budget ends.
     """
     output, column = setting.places(entries)
-    at, which = np.unique(column, return_inverse=True)
+    at, first, which = np.unique(column, return_index=True, return_inverse=True)
+    away = np.zeros(at.size) if beside is None else beside[first]
     values, here = np.full((at.size, setting.outputs), np.nan), setting.x[:, None].astype(np.complex128)
     together = CHUNK if setting.objective.vectorized else 1
     try:
         for start in range(0, at.size, together):
             part = slice(start, start + together)
             points, steps = here.repeat(at[part].size, axis=1), STEP * setting.scales[at[part]]
-            points[at[part], np.arange(steps.size)] += 1j * steps
+            points[at[part], np.arange(steps.size)] += away[part] + 1j * steps
             values[part] = complex_values(setting.objective, points).imag / steps[:, None]
             if not np.isfinite(values[part]).all():
                 return None, False

@@ -11,7 +11,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.evidence.axes import measure_once
 from gradcheck.evidence.entries import verify
 from gradcheck.function.lines import Rays
-from gradcheck.numerics.rounding import SINGLE, decimal_steps, significant_bits
+from gradcheck.numerics.rounding import SINGLE, decimal_steps, on_no_grid, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of, random_units
@@ -66,13 +66,30 @@ def few_digits(values: Flat) -> Mask:
     return np.asarray((bits <= CHANCE) | ((bits > SINGLE) & (decimal_steps(values) == 0)))
 
 
+def leave(setting: Setting, outputs: Mask, rng: Any) -> Mask:
+    """Which of some outputs (m,), claimed to be 0, are not the same farther away.
+
+    They are seen at two points. Numbers on no grid are not asked, as no rounding makes f return them again; nor are
+    whole ones: counts and indices go by steps, and are flat.
+    """
+    asked = outputs & (setting.f_x != np.round(setting.f_x))
+    asked &= np.array([not on_no_grid(value) for value in setting.f_x.tolist()])
+    return np.asarray(asked & ~_same(setting, rng) if asked.any() else asked)
+
+
 def stay(setting: Setting, outputs: Mask, rng: Any) -> bool:
-    """Whether some outputs (m,) are the same farther away, to both sides along a random direction; two evaluations."""
+    """Whether some outputs (m,) are the same farther away, at two points."""
+    return bool(_same(setting, rng)[outputs].all())
+
+
+def _same(setting: Setting, rng: Any) -> Mask:
+    """Which outputs (m,) are the same at two points farther away."""
     tangent = FARTHER * setting.scales * random_units(generator_of(rng), setting.x.size)
-    tangents = [tangent, -tangent]
+    # To both sides of every second coordinate, so that no sum cancels along both.
+    tangents = [tangent, np.where(np.arange(tangent.size) % 2, tangent, -tangent)]
     if setting.room is not None:
         left, right = setting.room
         tangents = [np.clip(each, -left, right) for each in tangents]
     lines = setting.objective.every(Rays(setting.x, tangents))
     seen = setting.objective.along(lines, np.arange(len(lines)), np.ones((len(lines), 1)))
-    return bool((seen.reshape(2, -1)[:, outputs] == setting.f_x[outputs]).all())
+    return np.asarray((seen.reshape(2, -1) == setting.f_x).all(axis=0))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck.evidence.farther import leave
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
@@ -198,6 +199,9 @@ class JointTest:
             if slope_near_zero(self.along, first):
                 return self._nothing(first)
         watched = ~self.fixed & np.isfinite(first.error)
+        resting = at_rest(first) & watched & (first.weight == 0)
+        if np.count_nonzero(resting):
+            watched &= ~leave(self.problem, resting, self.along.rng)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
@@ -229,7 +233,7 @@ class JointTest:
                     self.first, directions, needed, pending, self._bound, most
                 )
             if not np.count_nonzero(pending) or len(directions) >= self.most:
-                if self.noisy and certified.any():
+                if self.noisy and certified.any() and len(directions) > 1:
                     residuals = np.array([d.most[certified] for d in directions])
                     kept = precise(residuals, self.sizes[certified], self.delta, int(self.along.unseen.any()))
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]

@@ -15,6 +15,7 @@ from gradcheck.numerics.outputs import (
     HALF_GRID,
     HALF_SINGLE,
     TAILS,
+    VALUES,
     Differences,
     Noise,
     differences,
@@ -32,6 +33,7 @@ from gradcheck.numerics.rounding import (
     granularity,
     jump_of,
     jumps,
+    lowest_bits,
     on_stairs,
     rounded_beyond,
     rounded_part,
@@ -280,6 +282,13 @@ def _noise(
     rounding = (size / TOWERING > f_x) & (spread <= ROUNDINGS * eps * size)
     level = np.where(rounding, eps * f_x, np.maximum(spread, eps * size))
     level = np.maximum(level, HALF_GRID * quantum)
+    # Terms that cancel leave whole roundings of theirs: few of these lie in a line by luck.
+    quiet = (spread <= ROUNDINGS * eps * size) & (distinct(every) >= VALUES) & (first.dtype == np.float64)
+    if quiet.any():
+        whole = lowest_bits(every[:, quiet].ravel()).reshape(len(every), -1).min(axis=0)
+        level[quiet] = np.maximum(
+            level[quiet], np.where(whole > ROUNDINGS * eps * size[quiet], HALF_GRID * whole, 0.0)
+        )
     slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
     wide = next((part for part in seen[1:] if part.looked.any()), None)
     if wide is not None and (slope == 0).any():

@@ -66,7 +66,7 @@ class Model:
         own = None if self.own is None else steps.size - self.own
         return Remainders(
             steps, right, left, noise, size / unit, self.expected, own, None if drowned else moves,
-            norms(of_f / unit), bend / unit,
+            norms(of_f / unit), bend / unit, abs(self.bend) * norm(1.0 / unit),
         )  # fmt: skip
 
     def _noise(self, change: Values) -> tuple[Values, Values, Values]:
@@ -91,6 +91,7 @@ class Remainders:
     expected : the order of a right derivative. own : the number of the first step that is no longer than x is large,
     None where x does not say how long a step is. moves : (k,) what f moves by between both sides, halved, or None where
     noise is as large as f; of_f : (k,) its noise. bends : (m,) the size that a mistake of v.Hv is relative to.
+    curved : |v.Hv| of the claim, as a norm over the outputs.
     """
 
     steps: Values
@@ -103,6 +104,7 @@ class Remainders:
     moves: Values | None
     of_f: Values
     bends: Values
+    curved: float = 0.0
 
     @cached_property
     def slope(self) -> float:
@@ -182,8 +184,9 @@ class Remainders:
         size = self.slope
         if self.own is not None or size == 0:
             first = np.flatnonzero(self.known[self.own or 0 :])
-            # What f moves by within the size of x, along with the slope.
-            size = max(size, *(self.sizes / self.steps)[self.own or 0 :][first[:1]].tolist())
+            # What f moves by within the size of x, along with the slope, or bends as the claim has it.
+            moved = self.sizes / self.steps + self.steps / 2.0 * self.curved
+            size = max(size, *moved[self.own or 0 :][first[:1]].tolist())
         if size == 0:
             return math.inf
         each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum, auto
 from typing import Any
 
@@ -40,6 +40,9 @@ DROWNED = 0.03
 # Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x; no value of
 # a float64 is told from 0 that is smaller than the second.
 TOWERING, SMALLEST_VALUE = 1e3, 1e-290
+
+# Two fits whose slopes differ by this part of half the kink that both show have not found different ones.
+SLIGHTLY = 0.2
 
 
 class State(IntEnum):
@@ -192,6 +195,7 @@ class Search:
         # of two that see it those with the smaller bars, or the nearer ones where these contradict: another kink lies
         # between the two steps.
         kinked = fit.kinked & fit.finite
+        fit = self._as_unsure(fit)
         better = np.where(self._other_kink(fit), nearer, fit.sided < self.kept.sided)
         take = np.where(kinked, np.where(self.kept.kinked, better, take | nearer), take)
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
@@ -207,6 +211,16 @@ class Search:
             np.where(take, self.step, self.kept_step),
         )
         self.error = np.where(take, error, self.error)
+
+    def _as_unsure(self, fit: Fit) -> Fit:
+        """The fit, and the kept one, known no better than they differ where that is a little of the kink of both.
+
+        So do a slight kink nearer to x and noise that few values do not show, as whole roundings of terms that cancel.
+        """
+        apart = np.fmax(np.abs(fit.left - self.kept.left), np.abs(fit.right - self.kept.right))
+        slight = self._other_kink(fit) & (apart <= SLIGHTLY * np.fmax(fit.kink, self.kept.kink))
+        self.kept = replace(self.kept, sided=np.where(slight, apart, self.kept.sided))
+        return replace(fit, sided=np.where(slight, apart, fit.sided))
 
     def _other_kink(self, fit: Fit) -> Mask:
         """Where a fit shows another kink than the kept one: slopes on one side differ by more than the bars of both.

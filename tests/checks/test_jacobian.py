@@ -393,6 +393,22 @@ def test_an_output_that_depends_on_nothing():
     assert names(report) == {"J[6, 1]"}
 
 
+@pytest.mark.parametrize("a", [0.5, 1.3, 1.6385, 2.9])
+def test_one_sparse_column_beside_an_offset(a):
+    """An output of sin + 1e7, whose first direction rounding left unseen: a report, where a division by 0 ended it."""
+    x = np.array([-0.1961583])
+
+    def function(x):
+        return np.array([np.sin(a * x[0]) + 1e7, np.exp(x[0])])
+
+    def column(x):
+        return np.array([[a * np.cos(a * x[0])], [np.exp(x[0])]])
+
+    assert check_jacobian(function, lambda x: scipy.sparse.csr_array(column(x)), x)
+    wrong = check_jacobian(function, lambda x: scipy.sparse.csr_array(column(x) * [[1.0], [1.1]]), x)
+    assert names(wrong) == {"J[1, 0]"}
+
+
 def test_a_kink_is_no_verdict():
     """At the kink of |x| any slope is undecided; with subgradient=True 0.5 passes, and 2 is wrong."""
     x = np.array([0.0, 1.0])
@@ -401,6 +417,25 @@ def test_a_kink_is_no_verdict():
     assert check_jacobian(np.abs, claimed, x).outcome is Outcome.INCONCLUSIVE
     assert check_jacobian(np.abs, claimed, x, subgradient=True).outcome is Outcome.PASS
     assert check_jacobian(np.abs, np.diag([2.0, 1.0]), x, subgradient=True).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", [9, 103, 126, 176, 271, 290, 302, 374])
+def test_at_a_kink_where_terms_cancel_the_slope_on_one_side_is_never_wrong(seed):
+    """|a.x - z| at 0, whose values are whole roundings of z: a is the slope on the right, and 1.4 a is none."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 9))
+    x = rng.normal(size=n) * 10.0 ** rng.integers(-1, 2)
+    a = rng.normal(size=n)
+    at = a @ x
+
+    def bent(x):
+        return np.array([abs(a @ x - at), np.sin(x).sum()])
+
+    report = check_jacobian(bent, np.array([a, np.cos(x)]), x, rng=seed)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "slope - on" not in report.reason
+    outside = check_jacobian(bent, np.array([1.4 * a, np.cos(x)]), x, rng=seed)
+    assert outside.outcome is Outcome.FAIL
 
 
 def test_bounds_are_respected():

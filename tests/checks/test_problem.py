@@ -64,6 +64,30 @@ def test_everything_that_is_given_is_checked():
                     options={"maxiter": 2}).nit == 2  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "change", [np.abs, np.square, np.ones_like, lambda v: np.maximum(v, 0.0), lambda v: v[::-1]]
+)
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_the_hessian_of_constraints_is_asked_for_multipliers_of_both_signs(change, m):
+    """v.H with |v| in the place of v is right for positive v alone."""
+    matrices = np.random.default_rng(m).normal(size=(3, 3, 3))[:m]
+    matrices += matrices.transpose(0, 2, 1)
+
+    def problem(hess):
+        constraint = NonlinearConstraint(
+            lambda x: np.array([x @ h @ x / 2 for h in matrices]),
+            -1,
+            1,
+            jac=lambda x: matrices @ x,
+            hess=hess,
+        )
+        return check_problem(rosen, X, constraints=constraint)
+
+    assert problem(lambda x, v: np.tensordot(v, matrices, 1))
+    if m > 1 or change(-np.ones(1)) != -1:  # one multiplier is the same in reversed order
+        assert problem(lambda x, v: np.tensordot(change(v), matrices, 1)).outcome is Outcome.FAIL
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "name"),

@@ -332,6 +332,34 @@ def test_a_hessian_at_a_small_x_is_told_in_float64(factor):
     assert ("in the curvature v.Hv" in result.reason) is (factor == 1.0)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+@pytest.mark.parametrize("factor", [1.0, 1.01, 0.5, -1.0, 0.0])
+def test_a_hessian_at_a_minimum_at_0_is_told_by_what_f_bends(factor, offset):
+    """x.Hx / 2 at 0 has no slope, and moves by v.Hv h^2 / 2: a mistake in the slope is relative to that."""
+    matrix = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, -0.3], [0.0, -0.3, 3.0]])
+
+    def f(x):
+        return offset + x @ matrix @ x / 2
+
+    result = taylor_test(f, lambda x: matrix @ x, np.zeros(3), hessian=lambda x: factor * matrix)
+
+    assert result.outcome is (Outcome.PASS if factor == 1.0 else Outcome.FAIL)
+    off = taylor_test(f, lambda x: matrix @ x + 0.1, np.zeros(3), hessian=lambda x: matrix)
+    assert off.outcome is Outcome.FAIL
+
+
+def test_where_slope_and_curvature_are_0_no_size_of_a_mistake_is_invented():
+    """x^3 at 0: no mistake is "below inf"; another curvature is wrong."""
+    result = taylor_test(
+        lambda x: np.sum(x**3), lambda x: 3 * x**2, np.zeros(2), hessian=lambda x: np.diag(6 * x)
+    )
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "slope and curvature are 0" in result.reason
+    assert "inf" not in result.reason
+    wrong = taylor_test(lambda x: np.sum(x**3), lambda x: 3 * x**2, np.zeros(2), hessian=lambda x: np.eye(2))
+    assert wrong.outcome is Outcome.FAIL
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_longer_steps_than_x_is_large_do_not_convict(seed):
     """In float32 beside 1 curvatures of 1 hide at 2e-4, and from 3e-4 on it is 4: longer steps see no other."""

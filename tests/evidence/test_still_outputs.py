@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import aslinearoperator
 
 import gradcheck
 from gradcheck import Outcome, check_jacobian
@@ -56,6 +57,40 @@ def test_an_output_that_moves_farther_away_is_not_taken_to_be_still(n: int):
 
     assert check_jacobian(function, zero, x).outcome is Outcome.FAIL
     assert check_jacobian(function, right, x).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("digits", ["decimals", "half"])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9, 30])
+def test_a_row_that_was_left_out_does_not_pass_because_its_output_is_rounded(n: int, digits: str):
+    """To two decimals, or to float16: the same at all points beside x, and not at a tenth of it."""
+    rng = np.random.default_rng(n)
+    a, x = rng.normal(size=n), rng.uniform(0.7, 1.3, n) * 3.0 / n
+
+    def function(x: np.ndarray) -> np.ndarray:
+        coarse = np.round(3.0 + x.sum(), 2) if digits == "decimals" else np.float16(3.0 + np.real(x).sum())
+        return np.array([a @ x**2, np.sin(x).sum(), coarse])
+
+    zero = np.vstack([2 * a * x, np.cos(x), np.zeros(n)])
+    for seed in range(3):
+        assert check_jacobian(function, zero, x, rng=seed).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("value", [0.1, 1.7, 3.15, 3.1416, 273.15, 6.0, np.pi])
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_a_constant_of_a_few_decimals_passes_however_the_others_are_judged(value: float, n: int):
+    """Of products nothing is known by plain differences, and what is a constant stays farther away."""
+    rng = np.random.default_rng(n)
+    a, x = rng.normal(size=(2, n))
+
+    def function(x: np.ndarray) -> np.ndarray:
+        return np.array([np.sin(a @ x), value, (a @ x) ** 2])
+
+    def jac(x: np.ndarray) -> np.ndarray:
+        return np.vstack([np.cos(a @ x) * a, 0.0 * a, 2 * (a @ x) * a])
+
+    assert check_jacobian(function, lambda x: aslinearoperator(jac(x)), x)
+    wrong = check_jacobian(function, lambda x: aslinearoperator(jac(x) + np.diag([0, 1.0, 0])[:, 1:2]), x)
+    assert wrong.outcome is not Outcome.PASS
 
 
 def test_what_is_to_stay_is_looked_at_within_the_bounds():

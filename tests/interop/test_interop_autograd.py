@@ -178,3 +178,11 @@ def test_outputs_that_are_no_numbers_are_refused_by_name(returned, said):
     allowed = "f must return a number or an array, or a tuple, list or dict of them"
     with pytest.raises(TypeError, match=f"^{allowed}; it returned {said}$"):
         interop.check_function(lambda x: returned, X)
+
+
+def test_what_is_no_function_or_tuple_is_refused_by_name():
+    """Not with the words of what failed inside."""
+    with pytest.raises(TypeError, match="f must be callable, not NoneType"):
+        interop.check_function(None, X)
+    with pytest.raises(TypeError, match="args must be a tuple of further arguments"):
+        interop.check_function(lambda x, a: (a * x).sum(), X, args=X)

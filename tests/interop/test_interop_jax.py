@@ -201,3 +201,11 @@ def test_numbers_that_numpy_has_not_are_called_by_their_name():
             check_gradient(lambda x: np.sum(x**2).astype(few.dtype), lambda x, c=c: c * x, 1.0 * X).outcome
             is outcome
         )
+
+
+def test_what_is_no_function_or_tuple_is_refused_by_name():
+    """Not with the words of what failed inside."""
+    with pytest.raises(TypeError, match="f must be callable, not NoneType"):
+        interop.check_function(None, X)
+    with pytest.raises(TypeError, match="args must be a tuple of further arguments"):
+        interop.check_function(lambda x, a: (a * x).sum(), X, args=X)

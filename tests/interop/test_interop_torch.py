@@ -677,3 +677,17 @@ def test_steps_inside_bfloat16_convict_no_right_rule(seed):
     assert not any(report.outcome is Outcome.FAIL for report in reports)
     wrong = interop.check_function(lambda x: Trees.apply(x, -2.0).float().sum(), t, double=False)
     assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("call", "says"), [
+    (lambda: interop.check_function(None, torch.ones(2)), "f must be callable, not NoneType"),
+    (lambda: interop.check_module(torch.nn.Linear(2, 1), None), "loss must be callable, not NoneType"),
+    (lambda: interop.check_module(torch.nn.Linear, lambda net: 0), "torch.nn.Module, not the class Linear"),
+    (lambda: interop.check_module(torch.sin, lambda net: 0), "torch.nn.Module, not builtin_function_or_method"),
+    (lambda: interop.check_function(torch.sum, torch.ones(2), args=torch.ones(2)), "args must be a tuple of further"),
+    (lambda: interop.check_module(torch.nn.Linear(2, 1), torch.sum, args=torch.ones(2)), "args must be a tuple"),
+])  # fmt: skip
+def test_what_is_no_function_or_module_is_refused_by_name(call, says):
+    """Not with the words of what failed inside."""
+    with pytest.raises(TypeError, match=says):
+        call()

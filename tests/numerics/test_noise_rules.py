@@ -549,6 +549,18 @@ def test_values_that_tower_above_f_of_x_say_nothing_of_its_rounding():
     assert level_of(lambda t, at: 1.0 + 100.0 * t / FIRST)[0] >= EPS * 700
 
 
+def test_terms_that_cancel_leave_whole_roundings_of_theirs():
+    """Eight values in a line on whole numbers of 2^-62, a hundred times their own roundings: 0.6 of these, not 0."""
+    grid = 2.0**-62
+
+    def in_a_line(t: np.ndarray, at: float) -> np.ndarray:
+        return np.arange(8.0) * np.round(at / grid) * grid
+
+    assert level_of(in_a_line)[0] == pytest.approx(0.6 * grid, rel=1e-12, abs=0)
+    # Other lines round by their own size, which is none at x.
+    assert level_of(lambda t, at: t / 3.0)[0] == 0.0
+
+
 # Slopes, values, and outputs side by side.
 
 

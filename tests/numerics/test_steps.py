@@ -643,6 +643,27 @@ def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts
     assert keeping(seen | {"left": np.nan, "right": np.nan})[1] == [False]
 
 
+def test_of_two_fits_of_one_kink_neither_is_known_better_than_they_differ_by_a_little_of_it():
+    """Slopes 19 apart at a kink of 2 x 100: noise that few values do not show, or another slight kink. Not 21."""
+    seen = {
+        "kinked": True,
+        "kept_kinked": True,
+        "error": 0.1,
+        "kept_value": 2.0,
+        "kept_sided": 0.2,
+        "sided": 0.1,
+    }
+    seen |= {"kink": 100.0, "kept_kink": 100.0, "left": 1.0, "kept_left": 1.0, "kept_right": 1.0}
+    search, taken = keeping(
+        seen | {"right": 20.0},
+        seen | {"right": 22.0},
+        # Within three bars of both they do not contradict each other.
+        seen | {"right": 1.8},
+    )
+    assert taken == [False, True, True]
+    assert search.kept.sided.tolist() == [19.0, 0.1, 0.1]
+
+
 def test_as_near_as_can_be_only_a_slope_that_is_seen_counts():
     """More than three bars from 0, whatever was kept; there is no contradiction, and no second look."""
     near = {"nearest": 1, "error": 0.1, "value": 1.0, "kept_value": 9.0, "conflict": 0.5, "conflicts": 2}
