@@ -71,7 +71,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         cause, beyond = stops
         return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
-    between = _between(everything) if open_ and not cached else None
+    between = _between(everything, evidence.regions) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *chain(*found), between, *chain(*seen))
     return tuple(cause for cause in ordered if cause is not None)
@@ -131,7 +131,10 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
         return (opposite,)
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (together(s, boxes) if boxes else None) or common_place(s)
-    return () if place is None else (Cause(Kind.REGION, place),)
+    same = patterns.alike(s) if place is None and s.complete else None
+    if place is not None:
+        return (Cause(Kind.REGION, place),)
+    return () if same is None else (same,)
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:
@@ -176,7 +179,7 @@ def _opposite(s: Scope) -> Cause | None:
     return Cause(Kind.OPPOSITE, wrong_place(s), value=most, moves=((first, second),))
 
 
-def _between(everything: Scope) -> Cause | None:
+def _between(everything: Scope, regions: tuple[Region, ...]) -> Cause | None:
     """Every array up to one is wrong, and every one behind it right, or the other way round.
 
     Not where all are off by little more than is accepted: what is right may be off by as much as that, then.
@@ -187,6 +190,8 @@ def _between(everything: Scope) -> Cause | None:
     for b in everything.blocks:
         part = everything.one(b)
         bad = int(part.wrong.sum())
+        if not bad and any(region.block == b for region in regions):
+            return None  # something is wrong there that no entry shows
         if part.at.size == 0 and everything.absent.get(b.name):
             states.append(False)  # a certificate says that it is right
             continue

@@ -24,6 +24,7 @@ from gradcheck.diagnosis.regions import (
 )  # fmt: skip
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.functions import told_by_array, whole_numbers_tell
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -81,13 +82,12 @@ def factor(s: Scope) -> Cause | None:
             if place is None and known.kind is Kind.SIGN:
                 place = _of_judged(s, s.analytic / value)
             if place is not None:
-                return replace(known, place=place, value=value, bar=spread)
+                open_ = known.origin in ("", "3", "1/3") and known.length not in (-1, 2)
+                told = s.told_by_x(c, spread) if open_ else ""
+                return replace(known, place=place, value=value, bar=spread, order=told)
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
-        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead,
-        # and so would one that is off by little more than others may be.
-        others = s.undecided.size or (near and not s.complete)
-        return None if others else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
+        return alike(s)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     if near:
         # Beside what is accepted of each any number near 1 is the factor of all.
@@ -97,8 +97,27 @@ def factor(s: Scope) -> Cause | None:
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
+    if place is None:
+        return None
     origin = "" if both else _over_norm(s, c)
-    return None if place is None else Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin)
+    told = "" if origin else s.told_by_x(c, spread)
+    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin, order=told)
+
+
+def alike(s: Scope) -> Cause | None:
+    """By what the one wrong entry is off, or those that are alike: no evidence for a factor, but people recognise it.
+
+    Beside undecided entries it would mislead, and so would what is off by little more than others may be.
+    """
+    if s.witnesses.size > 1 or s.undecided.size:
+        return None
+    with np.errstate(all="ignore"):
+        c = float(1.0 / slope(s, s.analytic, s.numerical))
+        spread = float(np.min((s.bar / np.abs(s.numerical))[s.wrong]))
+    near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
+    if not (1e-300 < abs(c) < 1e300 and spread < 0.1) or (near and not s.complete):
+        return None
+    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread, order=s.told_by_x(c, spread))
 
 
 def _of_judged(s: Scope, explained: Array) -> Place | None:
@@ -304,6 +323,8 @@ def _multiple(s: Scope) -> Cause | None:
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
     if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
         return None
+    if whole_numbers_tell(s.x[s.wrong], r / g):
+        return None
     arrays = np.searchsorted([b.stop for b in s.blocks], s.at[s.wrong], side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):
         if not np.isfinite(ratio).all():
@@ -357,8 +378,14 @@ def scaled(s: Scope) -> Cause | None:
             factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
             place = wrong_place(s) if few else place
-            return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
+            return Cause(Kind.SCALED, place, lines, origin=noun, span=span, order=_array_told(s, c))
     return None
+
+
+def _array_told(s: Scope, factors: Array) -> str:
+    """Another array of x that the factors of the lines of one are a function of."""
+    others = [b for b in s.parameters.blocks if b not in s.blocks] if not s.subject.matrix else []
+    return told_by_array(others, s.subject.x, factors)
 
 
 def _indices(s: Scope) -> Iterator[tuple[str, Index]]:

@@ -12,40 +12,13 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
-from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.parameters.functions import CHAIN
 from gradcheck.results.cause import Cause, Kind
 
-# What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
-CHAIN: dict[str, Callable[[Flat], Flat]] = {
-    "{}": lambda t: t,
-    "1/{}": lambda t: 1.0 / t,
-    "2 {}": lambda t: 2.0 * t,
-    "1/(2 {})": lambda t: 0.5 / t,
-    "{}^2": lambda t: t**2,
-    "1/{}^2": lambda t: 1.0 / t**2,
-    "{}^3": lambda t: t**3,
-    "sqrt({})": np.sqrt,
-    "1/sqrt({})": lambda t: 1.0 / np.sqrt(t),
-    "{0} (1 - {0})": lambda t: t * (1.0 - t),
-    "1/({0} (1 - {0}))": lambda t: 1.0 / (t * (1.0 - t)),
-    "(1 - {}^2)": lambda t: 1.0 - t**2,
-    "1/(1 - {}^2)": lambda t: 1.0 / (1.0 - t**2),
-    "(1 + {}^2)": lambda t: 1.0 + t**2,
-    "(1 - {})": lambda t: 1.0 - t,
-    "(1 + {})": lambda t: 1.0 + t,
-    "exp({})": np.exp,
-    "exp(-{})": lambda t: np.exp(-t),
-    "(1 - exp(-{}))": lambda t: 1.0 - np.exp(-t),
-    "(1 + exp({}))": lambda t: 1.0 + np.exp(t),
-    "(1 + exp(-{}))": lambda t: 1.0 + np.exp(-t),
-    "1/(1 - tanh({})^2)": lambda t: np.cosh(t) ** 2,
-    "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
-    "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
-}
 # Terms that are left out, or one too many, as functions of x; a constant is on the diagonal of a Hessian, too.
 TERMS: dict[Kind, Callable[[Flat], Flat]] = {
     Kind.DECAY: np.asarray,
@@ -93,10 +66,6 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
     place = holds(s, s.analytic + added, free=1, anywhere=scattered)
     if place is None:
         return None
-    if kind is Kind.DECAY and len(s.blocks) == 1 and s.at.size == s.blocks[0].size:
-        along = abs(float(s.analytic @ s.x))
-        if along <= ORTHOGONAL * float(np.linalg.norm(s.analytic) * np.linalg.norm(s.x)):
-            return Cause(Kind.PROJECTED, place, 1, origin="x")
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
 
 
@@ -159,9 +128,9 @@ def _beyond(s: Scope) -> str:
 def parametrisation(s: Scope, fitted: bool) -> Cause | None:
     """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
 
-    fitted : up to a constant factor.
+    fitted : up to a constant factor, for which two entries are too few.
     """
-    if s.telling.sum() < 1 + MARGIN + fitted:
+    if s.telling.sum() < (2 + MARGIN if fitted else 2):
         return None
     for name, base in s.subject.bases(s.at):
         for words, chain in CHAIN.items():

@@ -14,6 +14,8 @@ NAMED = 3
 TELLING = 10
 # Rows in another order that are named.
 LINES = 4
+# Lengths of axes that people's exponents are as well.
+POWERS = (3, 4)
 TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
@@ -30,6 +32,13 @@ UNITS = {
     "180/pi": "degrees for radians?",
     "pi/180": "radians for degrees?",
     **dict.fromkeys(("3", "1/3"), "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"),
+}
+# What takes off, or adds, the same where there is one line alone.
+TERMS = {
+    Kind.PROJECTED: "weight decay left out",
+    Kind.NOT_PROJECTED: "weight decay that f does not have",
+    Kind.CENTRED: "a constant left out",
+    Kind.NOT_CENTRED: "a constant that f does not have",
 }
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
@@ -49,15 +58,15 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
     Kind.PROJECTED: "analytic is numerical without its part along {what}{each} in {where}: "
-        "a gradient projected off {what}, as on a sphere?",
+        "a gradient projected off {what}, as on a sphere{or_}?",
     Kind.NOT_PROJECTED: "numerical is analytic without its part along {what}{each} in {where}: "
-        "a norm of {what} that is not differentiated?",
+        "a norm of {what} that is not differentiated{or_}?",
     Kind.CENTRED: "analytic is numerical without its mean{each} in {where}: "
-        "a gradient of which the mean was taken off?",
+        "a gradient of which the mean was taken off{or_}?",
     Kind.NOT_CENTRED: "numerical is analytic without its mean{each} in {where}: "
-        "a mean of {what} that is not differentiated?",
+        "a mean of {what} that is not differentiated{or_}?",
     (Kind.NOT_CENTRED, "alike"): "numerical is analytic without its mean{each} in {where}: "
-        "a mean, a norm or a softmax of {what} (the same where it is one number) that is not differentiated?",
+        "a mean, a norm or a softmax of {what} (the same where it is one number) that is not differentiated{or_}?",
     Kind.NOT_NORMALISED: "numerical is analytic without its mean and its part along {what}{each} in {where}: "
         "a normalisation of {what} that is not differentiated?",
     Kind.NOT_SCALED: "numerical is analytic without its part along {what} less its mean{each} in {where}: "
@@ -99,7 +108,8 @@ def cause_sentence(c: Cause) -> str:
     keys = ((c.kind, c.order), (c.kind, c.lacking), c.kind)
     said = next(SENTENCES[key] for key in keys if key in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
-    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e)
+    or_ = f", or {TERMS[c.kind]}" if c.length == 1 and c.kind in TERMS else ""
+    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_)
 
 
 def _lines_of(origin: str) -> tuple[str, str, str]:
@@ -181,15 +191,20 @@ def _factor(c: Cause) -> str:
             meaning = _lengths(*c.span)
         elif "sqrt" in c.origin:
             meaning = "the root of the length of an axis?"
+        if c.order:
+            meaning = f"{meaning[:-1]}, or {c.order}?" if meaning else f"{c.order}?"
         return f"analytic = {known} x numerical in {where}" + (f": {meaning}" if meaning else "")
     times = f"{c.length} x " if larger else f"1/{c.length} x "
     if c.length == 2:
         meaning = "a factor 2 too many" if larger else "a factor 2 is missing, as from d(x^2) = 2 x dx"
     else:
         one, other = ("sum", "mean") if larger else ("mean", "sum")
-        meaning = f"a constant, a unit, or a {one} for a {other}?"
+        constant = f"a constant, {c.order}" if c.order else "a constant"
+        meaning = f"{constant}, a unit, or a {one} for a {other}?"
         if c.origin:
             meaning = f"a {one} where f takes the {other}, N = {c.length} ({c.origin})?"
+        if c.origin and c.length in POWERS and len(c.place.arrays) == 1:
+            meaning = f"a power, as d(x^{c.length}) = {c.length} x^{c.length - 1} dx, or {meaning}"
     return f"analytic = {times}numerical in {where}: {meaning}"
 
 
@@ -291,7 +306,7 @@ def _reordered(c: Cause) -> str:
 
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
-    differs = "numerical differs: reduced over too much, and broadcast?"
+    differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
 
 
@@ -335,6 +350,8 @@ def _scaled(c: Cause) -> str:
     low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
     meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
+    if c.order:
+        meaning = f"{c.order}?"
     return f"{sides} in {place_words(c.place)}: {meaning}"
 
 
@@ -344,7 +361,10 @@ def _stale(c: Cause) -> str:
 
 
 def _one_entry(c: Cause) -> str:
-    return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
+    by, told = _constant(c.value or 0.0, c.bar or 0.0), f": {c.order}?" if c.order else ""
+    if c.place.extent is Extent.ENTRY:
+        return f"one entry, {c.place.entry}, scaled by {by}{told}"
+    return f"analytic = {by} x numerical in {place_words(c.place)}, which are alike{told}"
 
 
 def _region(c: Cause) -> str:
@@ -358,7 +378,8 @@ def _region(c: Cause) -> str:
 def _between(c: Cause) -> str:
     last, first = c.moves[0]
     those = f"{'all' if c.place.extent is Extent.ALL else 'entries'} of {_names(c.place.arrays)}"
-    return f"{those} are wrong, and every other array is right: look between {last} and {first}"
+    where = f"look between {last} and {first}, if f uses them in this order"
+    return f"{those} are wrong, and every other array is right: {where}"
 
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {

@@ -228,7 +228,7 @@ EXAMPLES = {
         M,
         np.broadcast_to(M.max(axis=0), M.shape),
         "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
-        "reduced over too much, and broadcast?",
+        "reduced over too much, and broadcast, or what differs left out?",
     ),
     "by log x": Example(
         V,
@@ -268,14 +268,15 @@ EXAMPLES = {
     "a norm": Example(
         V - AT * (V @ AT) / (AT @ AT),
         V,
-        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated?",
+        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated, "
+        "or weight decay that f does not have?",
         x=AT,
     ),
     "projected": Example(
         V,
         V - AT * (V @ AT) / (AT @ AT),
         "analytic is numerical without its part along x in all 6 entries of x: "
-        "a gradient projected off x, as on a sphere?",
+        "a gradient projected off x, as on a sphere, or weight decay left out?",
         x=AT,
     ),
     "a mean": Example(
@@ -293,7 +294,8 @@ EXAMPLES = {
     "centred": Example(
         V,
         V - V.mean(),
-        "analytic is numerical without its mean in all 6 entries of x: a gradient of which the mean was taken off?",
+        "analytic is numerical without its mean in all 6 entries of x: "
+        "a gradient of which the mean was taken off, or a constant left out?",
     ),
     "a normalisation": Example(
         V - V.mean() - C * (V @ C) / (C @ C),
@@ -960,7 +962,7 @@ def test_sums_over_one_axis_are_named_with_it():
     assert "is the sum of the numerical ones over axis 0" in explain(M, wrong)[0]
     assert explain(M, wrong, bar=0.3) == (
         "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
-        "reduced over too much, and broadcast?",
+        "reduced over too much, and broadcast, or what differs left out?",
     )
 
 
@@ -976,7 +978,8 @@ def test_one_number_in_all_entries_is_named_from_some_coordinates():
     wrong = np.full(6, 0.25)
 
     assert explain(V, wrong, AT, only=[0, 1]) == (
-        "analytic is 0.25 in all 6 entries of x, numerical differs: reduced over too much, and broadcast?",
+        "analytic is 0.25 in all 6 entries of x, numerical differs: "
+        "reduced over too much, and broadcast, or what differs left out?",
     )
     assert explain(V, changed(wrong, 5, 0.3), AT, only=[0, 1]) == ()
 
@@ -1005,7 +1008,8 @@ def test_alike_entries_are_evidence_for_one(n: int, c: float):
     x, right = np.full((n, 3), 0.1), np.broadcast_to(normal(3), (n, 3)).copy()
     others = normal(n, 3, seed=5)
 
-    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == ()
+    seen = f"analytic = {c:.6g} x numerical in all {n} wrong entries of x, which are alike"
+    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == (seen,)
     assert explain(right, right * normal(3, seed=9), x) == ()
     assert "analytic = " in explain(right, right * c, x)[0]
     assert "analytic = " in explain(others, others * c, x)[0]
