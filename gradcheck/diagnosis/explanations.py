@@ -18,7 +18,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import common_place, together, two_lines, wrong_place
+from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, together, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -129,12 +129,31 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     opposite = _opposite(s)
     if opposite is not None:
         return (opposite,)
+    beside = _zeros_beside(s)
+    if beside is not None:
+        cause, rest = beside
+        return (cause, *((_placed(rest) or _described(rest)) if s.whole and s.complete else ()))
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (together(s, boxes) if boxes else None) or common_place(s)
-    same = patterns.alike(s) if place is None and s.complete else None
-    if place is not None:
-        return (Cause(Kind.REGION, place),)
-    return () if same is None else (same,)
+    seen = patterns.alike(s) if place is None and s.complete else None
+    return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
+
+
+def _zeros_beside(s: Scope) -> tuple[Cause, Scope] | None:
+    """A part of the array where analytic is 0 and a term is missing; and the scope without it, where more is wrong."""
+    zero = s.telling & (s.analytic == 0.0)
+    if len(s.blocks) > 1 or zero.sum() < 2 or zero[s.wrong].all():
+        return None
+    part = replace(s, wrong=zero)
+    place = place_of_zeros(part) or wrong_place(part)
+    rest = replace(s, wrong=s.wrong & ~zero, numerical=np.where(zero, 0.0, s.numerical))
+    return (Cause(Kind.ZERO, place), rest) if place.tells and rare(part, place) is None else None
+
+
+def _placed(s: Scope) -> tuple[Cause, ...]:
+    """What explains an array, said of its wrong entries alone: others were taken for right, and 0 fits any factor."""
+    place = wrong_place(s)
+    return tuple(replace(c, place=place) if c.place.extent is Extent.ALL else c for c in _explanations(s))
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:

@@ -89,7 +89,7 @@ def _functions(value: float) -> Iterator[tuple[str, float]]:
 
 
 def _bases(names: Parameters, x: Flat, at: Index) -> Iterator[tuple[str, float, int | None]]:
-    """The name and the value of each coordinate, of the norm and the sum of the array of some; how many functions each."""
+    """The name and value of each coordinate, of the norm and the sum of the array of some; of how many functions."""
     if x.size <= FEW:
         yield from ((names.name(j), float(value), None) for j, value in enumerate(x))
     b = names.block_of(int(at[0]))
