@@ -147,7 +147,7 @@ def _zeros_beside(s: Scope) -> tuple[Cause, Scope] | None:
     part = replace(s, wrong=zero)
     place = place_of_zeros(part) or wrong_place(part)
     rest = replace(s, wrong=s.wrong & ~zero, numerical=np.where(zero, 0.0, s.numerical))
-    return (Cause(Kind.ZERO, place), rest) if place.tells and rare(part, place) is None else None
+    return (Cause(Kind.PART_ZERO, place), rest) if place.tells and rare(part, place) is None else None
 
 
 def _placed(s: Scope) -> tuple[Cause, ...]:
@@ -268,7 +268,8 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
+    projections.repeated, terms.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
+    terms.factor_beside, terms.term_transposed,
 )  # fmt: skip

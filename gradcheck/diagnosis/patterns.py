@@ -35,7 +35,8 @@ LEAST_N = 10
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
-    "pi": math.pi, "1/pi": 1.0 / math.pi, "3": 3.0, "1/3": 1.0 / 3.0,
+    "pi": math.pi, "1/pi": 1.0 / math.pi, "10/ln 10": 10.0 / math.log(10.0), "20/ln 10": 20.0 / math.log(10.0),
+    "ln 10/10": math.log(10.0) / 10.0, "3": 3.0, "1/3": 1.0 / 3.0,
 }  # fmt: skip
 # Numbers that differ by less are one: so many digits people type, and 1.02 is not 50/49.
 DIGITS = 1e-4
@@ -231,34 +232,23 @@ def conjugate(s: Scope) -> Cause | None:
     return None
 
 
-def cut(s: Scope) -> Cause | None:
-    """Integers where the numerical derivatives have fractions, towards 0 of them, as an integer array takes them.
-
-    What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
-    """
-    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
-    clear = np.abs(r - np.rint(r)) > allowed
-    off = np.abs(g - r)
-    # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
-    spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if (
-        not spread
-        or (s.analytic != np.rint(s.analytic)).any()
-        or not np.array_equal(g[clear], np.trunc(r[clear]))
-    ):
-        return None
-    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
-    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
-
-
 def clipped(s: Scope) -> Cause | None:
-    """No entry larger than some c, where numerical ones are: those are +c or -c, and the others right."""
+    """No entry larger than some c, where those of the other side are: these are +c or -c, and the others right."""
+    turned = replace(s, analytic=s.numerical, numerical=s.analytic) if s.complete else None
+    if turned is not None and _clipped(turned):
+        return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
     return _in_more(s, Kind.CLIPPED, _clipped)
 
 
+def _most(s: Scope) -> float:
+    """The size of the largest analytic entry."""
+    return float(np.max(np.abs(s.analytic)))
+
+
 def _clipped(s: Scope) -> bool:
-    g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], float(np.max(np.abs(s.analytic)))
-    most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
+    g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], _most(s)
+    near = SAME * c + (s.bar[s.wrong] if s.complete else 0.0)
+    most = (np.abs(np.abs(g) - c) <= near).all() and (np.abs(r) > c).all() and (g * r > 0).all()
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
@@ -279,7 +269,7 @@ def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | Non
     more = s.some_more() if s.analytic.any() and seen(s) else None
     if more is None or not seen(more):
         return None
-    return Cause(kind, everywhere(more), vague=True, value=float(np.max(np.abs(s.analytic))))
+    return Cause(kind, everywhere(more), vague=True, value=_most(s))
 
 
 def assigned(s: Scope) -> Cause | None:

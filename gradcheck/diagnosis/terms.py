@@ -25,6 +25,8 @@ TERMS: dict[Kind, Callable[[Flat], Flat]] = {
     Kind.L1: np.sign,
     Kind.OFFSET: np.ones_like,
 }
+# A factor of more than this beside a term is none that the term could be told from.
+MOST_N = 1e4
 # Steps of difference quotients as people choose them.
 STEPS: dict[str, Callable[[Flat], Flat]] = {
     "": np.ones_like,
@@ -67,6 +69,51 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
     if place is None:
         return None
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
+
+
+def factor_beside(s: Scope) -> Cause | None:
+    """analytic - lambda x = c (numerical - lambda x) with a whole c, or 1/c: a factor of all but a weight decay.
+
+    Of a Hessian the decay is lambda on its diagonal.
+    """
+    n, wrong = s.subject.x.size, s.wrong
+    diagonal = s.names == ("H",)
+    if s.witnesses.size < 2 + MARGIN or (s.subject.matrix and not diagonal) or len(s.blocks) > 1:
+        return None
+    basis = (s.at // n == s.at % n).astype(float) if diagonal else np.asarray(s.x, float)
+    weight = 1.0 / s.slack(s.numerical)[wrong]
+    sides = np.stack([s.numerical[wrong], basis[wrong]], axis=1).astype(float) * weight[:, None]
+    c, d = np.linalg.lstsq(sides, (s.analytic[wrong] * weight).astype(float), rcond=None)[0]
+    whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if abs(c) > 1.0 / MOST_N else 0.0
+    c = whole if abs(c) > 1.0 else 1.0 / whole if whole else 1.0
+    if c == 1.0 or not d:
+        return None
+    strength = float(slope(s, basis, s.analytic - c * s.numerical)) / (1.0 - c)
+    term = strength * basis
+    fitted = 1.0 + 2.0 * math.log10(abs(whole))
+    place = holds(s, (s.analytic - term) / c + term, free=1, choices=fitted, anywhere=False)
+    if place is None:
+        return None
+    bar = float(np.min((s.bar[wrong] / np.abs(basis[wrong]))[basis[wrong] != 0.0]))
+    return Cause(
+        Kind.FACTOR_BESIDE, place, 2, value=strength, bar=bar, length=int(whole), lacking=abs(c) < 1.0
+    )
+
+
+def term_transposed(s: Scope) -> Cause | None:
+    """analytic - numerical is antisymmetric: a term of a square matrix, a right one but for its transposition."""
+    shape = s.blocks[0].shape
+    if len(s.blocks) > 1 or s.blocks[0].is_complex or not (s.whole and s.complete) or len(shape) != 2:
+        return None
+    off = (s.analytic - s.numerical).reshape(shape)
+    # Of each pair one entry is evidence; one pair, or two, may be a flux.
+    pairs = s.wrong & np.triu(np.ones(shape, bool), 1).ravel()
+    if shape[0] != shape[1] or pairs.sum() < 1 + MARGIN:
+        return None
+    explained = s.numerical + (off + off.T).ravel()
+    if not s.fits(explained).all() or not replace(s, wrong=pairs).convinces(explained):
+        return None
+    return Cause(Kind.TERM_TRANSPOSED, everywhere(s), vague=True)
 
 
 def unused(s: Scope) -> Cause | None:
@@ -236,6 +283,26 @@ def gauss_newton(s: Scope) -> Cause | None:
     return Cause(
         Kind.GAUSS_NEWTON, everywhere(s), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
     )
+
+
+def cut(s: Scope) -> Cause | None:
+    """Integers where the numerical derivatives have fractions, towards 0 of them, as an integer array takes them.
+
+    What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
+    """
+    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
+    clear = np.abs(r - np.rint(r)) > allowed
+    off = np.abs(g - r)
+    # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
+    spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
+    if (
+        not spread
+        or (s.analytic != np.rint(s.analytic)).any()
+        or not np.array_equal(g[clear], np.trunc(r[clear]))
+    ):
+        return None
+    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
+    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
 
 
 def float32(s: Scope) -> Cause | None:

@@ -27,19 +27,16 @@ QUOTIENT = "a difference quotient in the place of the derivative, or the derivat
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
     **dict.fromkeys(("ln 10", "1/ln 10", "ln 2", "1/ln 2"), "a logarithm to another base?"),
-    "1/|numerical|": "a gradient divided by its norm?",
-    "-1/|numerical|": "a direction of descent, of length 1?",
-    "180/pi": "degrees for radians?",
-    "pi/180": "radians for degrees?",
+    "1/|numerical|": "a gradient divided by its norm?", "-1/|numerical|": "a direction of descent, of length 1?",
+    "180/pi": "degrees for radians?", "pi/180": "radians for degrees?",
+    **dict.fromkeys(("10/ln 10", "20/ln 10", "ln 10/10"), "decibels?"),
     **dict.fromkeys(("3", "1/3"), "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"),
-}
+}  # fmt: skip
 # What takes off, or adds, the same where there is one line alone.
 TERMS = {
-    Kind.PROJECTED: "weight decay left out",
-    Kind.NOT_PROJECTED: "weight decay that f does not have",
-    Kind.CENTRED: "a constant left out",
-    Kind.NOT_CENTRED: "a constant that f does not have",
-}
+    Kind.PROJECTED: "weight decay left out", Kind.NOT_PROJECTED: "weight decay that f does not have",
+    Kind.CENTRED: "a constant left out", Kind.NOT_CENTRED: "a constant that f does not have",
+}  # fmt: skip
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
@@ -47,13 +44,14 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
     Kind.SIGN: "analytic = -numerical in {where}: the sign",
     Kind.PERMUTED: "{name} is permuted: {c.order} fits",
-    Kind.BY_COLUMNS: MOVED,
-    Kind.BY_ROWS: MOVED,
-    Kind.REVERSED: MOVED,
+    Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED, Kind.REVERSED: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
+    Kind.TERM_TRANSPOSED: "analytic - numerical is antisymmetric in {where}: a term of analytic is transposed?",
+    (Kind.CLIPPED, False): "numerical is analytic cut off at {c.value:.4g} in {where}: "
+        "a clip, as of a Huber loss, that is not differentiated?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
@@ -254,6 +252,14 @@ def _term(c: Cause) -> str:
     return f"{sides} = {what.format(value)} +- {bar} in {place_words(c.place)}: {meaning}"
 
 
+def _factor_beside(c: Cause) -> str:
+    known = f"lambda = {number(c.value or 0.0, 6)} +- {number((c.bar or 0.0) / 3.0, 1)}"
+    term = "lambda on the diagonal" if c.place.arrays == ("H",) else "lambda x"
+    times = "-" if c.length == -1 else f"{'1/' if c.lacking else ''}{c.length} x "
+    sides = f"without {term}, {known}, analytic = {times}numerical in {place_words(c.place)}"
+    return f"{sides}: a factor of all but the weight decay?"
+
+
 def _lines(c: Cause) -> str:
     name = _names(c.place.arrays)
     noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
@@ -324,7 +330,7 @@ def _other_axis(c: Cause) -> str:
 def _zero(c: Cause) -> str:
     """One side is 0, the other is not; in how many entries, where those are few of the place."""
     few = "" if c.span is None else f", in {c.span[0]:,.0f} of the {c.span[1]:,.0f} entries known there"
-    if c.kind is Kind.ZERO:
+    if c.kind in (Kind.ZERO, Kind.PART_ZERO):
         return f"analytic is 0 in {place_words(c.place)}, numerical is not{few}: a term is missing"
     why = "f does not use them there (a mask, a clip)?"
     if c.kind is Kind.STATIONARY:
@@ -384,10 +390,10 @@ def _between(c: Cause) -> str:
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded,
-    Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
-    Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
-    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,
-    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,
-    Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between, Kind.STATIONARY: _zero,
+    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded, Kind.LINES: _lines, Kind.REORDERED: _reordered,
+    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term,
+    Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation, Kind.FACTOR_BESIDE: _factor_beside,
+    Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
+    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
+    Kind.PART_ZERO: _zero, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip
