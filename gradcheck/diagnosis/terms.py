@@ -83,7 +83,10 @@ def factor_beside(s: Scope) -> Cause | None:
     basis = (s.at // n == s.at % n).astype(float) if diagonal else np.asarray(s.x, float)
     weight = 1.0 / s.slack(s.numerical)[wrong]
     sides = np.stack([s.numerical[wrong], basis[wrong]], axis=1).astype(float) * weight[:, None]
-    c, d = np.linalg.lstsq(sides, (s.analytic[wrong] * weight).astype(float), rcond=None)[0]
+    known = (s.analytic[wrong] * weight).astype(float)
+    if not (np.isfinite(sides).all() and np.isfinite(known).all()):
+        return None
+    c, d = np.linalg.lstsq(sides, known, rcond=None)[0]
     whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if abs(c) > 1.0 / MOST_N else 0.0
     c = whole if abs(c) > 1.0 else 1.0 / whole if whole else 1.0
     if c == 1.0 or not d:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp, check_vjp
+from gradcheck import Outcome, check_adjoint, check_gradient, check_jacobian, check_jvp, check_vjp
 from gradcheck.results.cause import Kind
 
 A = np.array([1.0, 2.0, -3.0, 0.5])
@@ -276,3 +276,13 @@ def test_no_array_is_called_right_of_which_a_part_is_wrong():
 
         assert max(b1.wrong, b1.about) == 1
         assert all('params["b1"]' in c.place.arrays for c in between)
+
+
+def test_a_complex_operator_that_nothing_explains_depends_on_no_point():
+    """There is no x of which a term could be left out: nothing is said, and nothing breaks."""
+    a, off = normal(4, 3) + 1j * normal(4, 3, seed=1), normal(4, 3, seed=2) + 1j * normal(4, 3, seed=3)
+    x, y = np.zeros(3, complex), np.zeros(4, complex)
+    report = check_adjoint(lambda x: a @ x, lambda y: (a + 0.1 * off).conj().T @ y, x, y)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis == ()
