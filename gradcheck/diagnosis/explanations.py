@@ -20,7 +20,7 @@ from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, together, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
-from gradcheck.results.cause import Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -132,7 +132,7 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     beside = _zeros_beside(s)
     if beside is not None:
         cause, rest = beside
-        return (cause, *((_placed(rest) or _described(rest)) if s.whole and s.complete else ()))
+        return (cause, *(_of_rest(rest) if s.whole and s.complete else ()))
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (together(s, boxes) if boxes else None) or common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
@@ -150,10 +150,13 @@ def _zeros_beside(s: Scope) -> tuple[Cause, Scope] | None:
     return (Cause(Kind.PART_ZERO, place), rest) if place.tells and rare(part, place) is None else None
 
 
-def _placed(s: Scope) -> tuple[Cause, ...]:
-    """What explains an array, said of its wrong entries alone: others were taken for right, and 0 fits any factor."""
-    place = wrong_place(s)
-    return tuple(replace(c, place=place) if c.place.extent is Extent.ALL else c for c in _explanations(s))
+def _of_rest(s: Scope) -> tuple[Cause, ...]:
+    """What is said of the other wrong entries, where those that are 0 are taken for right: a factor, or a place."""
+    with np.errstate(all="ignore"):
+        cause = patterns.factor(s)
+    if cause is None:
+        return tuple(replace(c, order=OTHERS) if c.kind is Kind.REGION else c for c in _described(s))
+    return (replace(cause, place=wrong_place(s)) if cause.place.extent is Extent.ALL else cause,)
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:

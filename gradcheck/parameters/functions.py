@@ -48,8 +48,8 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
 PLAIN, SHORT = 4, 2
 # Coordinates among which one is looked for that a factor is told by.
 FEW = 20
-# A number is short that is a fraction of no larger numbers.
-LARGEST = 20
+# A number is short that is a fraction of no larger numbers, or has no more decimals. Near 1 it is many functions.
+LARGEST, DECIMALS, NEARLY_ONE = 20, 3, 1e-2
 # What an entry is multiplied with besides: the derivative by a deviation, of the logarithm of a variance.
 TIMES = {"": 1.0, "-": -1.0, "2 ": 2.0, "1/2 ": 0.5}
 # What rounding leaves of a number that was computed in two ways.
@@ -67,20 +67,27 @@ def told_by_x(names: Parameters, x: Flat, at: Index, c: float, spread: float) ->
     """
     near, mine = 3.0 * spread + ROUNDED, np.unique(at)
     tried = 3 * len(CHAIN) + len(CHAIN) * (x.size if x.size <= FEW else 0)
-    if near * tried > ACCIDENT or not np.isfinite(x).all():
+    if near * tried > ACCIDENT or abs(c - 1.0) < NEARLY_ONE or not np.isfinite(x).all():
         return ""
     small = min(abs(c), 1.0 / abs(c))
-    short = abs(float(Fraction(small).limit_denominator(LARGEST)) - small) <= near
+    fraction = abs(float(Fraction(small).limit_denominator(LARGEST)) - small) <= near
+    first = SHORT if fraction or _typed(c, near) else None
     if mine.size == 1:
-        own = islice(_functions(x[mine[0]]), SHORT if short else None)
-        for (words, value), (times, k) in product(own, TIMES.items()):
-            if abs(k * value - c) <= near * abs(c) and (k == 1.0 or not short):
+        for (words, value), (times, k) in product(islice(_functions(x[mine[0]]), first), TIMES.items()):
+            usual = k == 1.0 or (first is None and (k == -1.0 or words.startswith("exp")))
+            if usual and abs(k * value - c) <= near * abs(c):
                 return times + words.format(names.name(int(mine[0])))
     found = []
-    for name, value, most in _bases(names, x, mine) if not short else ():
-        those = islice(_functions(value), most)
+    for name, value, most in _bases(names, x, mine) if not fraction else ():
+        those = islice(_functions(value), most if first is None else first)
         found += [words.format(name) for words, t in those if abs(t - c) <= near * abs(c)]
     return found[0] if len(found) == 1 else ""
+
+
+def _typed(c: float, near: float) -> bool:
+    """Whether it is what people type, of at most so many decimals."""
+    units = abs(c) * 10.0**DECIMALS
+    return bool(abs(units - np.rint(units)) <= near * units)
 
 
 def _functions(value: float) -> Iterator[tuple[str, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradcheck.results.cause import Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
 # Names of arrays in one sentence; more are counted.
@@ -374,11 +374,12 @@ def _one_entry(c: Cause) -> str:
 
 
 def _region(c: Cause) -> str:
+    those = "the other wrong entries" if c.order == OTHERS else "the wrong entries"
     if c.place.extent in TRIANGLES:
-        return f"the wrong entries lie {c.place.extent.value} of {_names(c.place.arrays)}"
+        return f"{those} lie {c.place.extent.value} of {_names(c.place.arrays)}"
     verb = "are" if c.place.extent is Extent.LINES else "lie in"
     judged = " that were judged" if c.place.judged else ""
-    return f"the wrong entries{judged} {verb} {place_words(c.place)}"
+    return f"{those}{judged} {verb} {place_words(c.place)}"
 
 
 def _between(c: Cause) -> str:

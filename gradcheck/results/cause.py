@@ -66,6 +66,8 @@ class Kind(Enum):
     STOPS = "f jumps where an iteration in it ends"
 
 
+# The order of a place that is of the wrong entries that nothing else was said of.
+OTHERS = "others"
 DESCRIPTIONS = (
     Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
 )  # fmt: skip

@@ -227,6 +227,24 @@ def test_zeros_beside_other_mistakes_are_named_first():
     assert said(lambda g: np.where(rest, g, 0.0)) == (missing,)
 
 
+def test_the_place_of_what_is_wrong_beside_a_zero_column_is_that_of_the_others():
+    """A column that is 0, and one that is off by numbers of its own; a diagonal that is 0 beside others is no clip."""
+    a, off, x = normal(8, 4), normal(8, seed=1), normal(4, seed=2)
+    shares = np.abs(x)
+
+    def jac(x: Any) -> Any:
+        return np.cos(a @ x)[:, None] * a * [0.0, 1.0, 1.0, 1.0] + np.outer(off, [0.0, 0.0, 1.0, 0.0])
+
+    places = check_jacobian(lambda x: np.sin(a @ x), jac, x).diagnosis
+    squared = check_jacobian(lambda x: x / np.sum(x), lambda x: np.eye(4) / np.sum(x) ** 2, shares).diagnosis
+
+    assert places == (
+        "analytic is 0 in column 0 of J, numerical is not: a term is missing",
+        "the other wrong entries lie in column 2 of J",
+    )
+    assert not any("cut off" in said for said in squared)
+
+
 def test_most_columns_of_a_matrix_are_named_and_not_the_block_around_them():
     """Columns 0, 1, 2 and 5 of 7, as of a point turned and moved away; all are no place."""
     x, off = normal(7), normal(12, 7, seed=4)

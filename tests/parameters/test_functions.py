@@ -150,3 +150,14 @@ def test_a_third_is_a_power_as_well_as_a_mean_over_three(x: Any, power: bool):
 
     assert ("a power, as d(x^3) = 3 x^2 dx, or a mean where f takes the sum, N = 3" in said) is power
     assert "a mean where f takes the sum" in said
+
+
+@pytest.mark.parametrize(
+    ("x", "factor"), [(0.1, 1.01), (5e-5, np.exp(1e-4)), (0.7, 1.43)], ids=["1 + x^2", "exp(2 x)", "none"]
+)
+def test_what_people_type_and_what_is_nearly_one_is_told_by_nothing(x: float, factor: float):
+    """1.01 at x = 0.1 is a slip, and no 1 + x^2."""
+    report = check_gradient(lambda x: float(np.exp(x[0])), lambda x: factor * np.exp(x), np.array([x]))
+
+    assert report.outcome == "FAIL"
+    assert not report.causes[0].order
