@@ -18,9 +18,9 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import common_place, together, two_lines, wrong_place
+from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, together, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
-from gradcheck.results.cause import Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -71,7 +71,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         cause, beyond = stops
         return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
-    between = _between(everything) if open_ and not cached else None
+    between = _between(everything, evidence.regions) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *chain(*found), between, *chain(*seen))
     return tuple(cause for cause in ordered if cause is not None)
@@ -129,9 +129,34 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     opposite = _opposite(s)
     if opposite is not None:
         return (opposite,)
+    beside = _zeros_beside(s)
+    if beside is not None:
+        cause, rest = beside
+        return (cause, *(_of_rest(rest) if s.whole and s.complete else ()))
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (together(s, boxes) if boxes else None) or common_place(s)
-    return () if place is None else (Cause(Kind.REGION, place),)
+    seen = patterns.alike(s) if place is None and s.complete else None
+    return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
+
+
+def _zeros_beside(s: Scope) -> tuple[Cause, Scope] | None:
+    """A part of the array where analytic is 0 and a term is missing; and the scope without it, where more is wrong."""
+    zero = s.telling & (s.analytic == 0.0)
+    if len(s.blocks) > 1 or zero.sum() < 2 or zero[s.wrong].all():
+        return None
+    part = replace(s, wrong=zero)
+    place = place_of_zeros(part) or wrong_place(part)
+    rest = replace(s, wrong=s.wrong & ~zero, numerical=np.where(zero, 0.0, s.numerical))
+    return (Cause(Kind.PART_ZERO, place), rest) if place.tells and rare(part, place) is None else None
+
+
+def _of_rest(s: Scope) -> tuple[Cause, ...]:
+    """What is said of the other wrong entries, where those that are 0 are taken for right: a factor, or a place."""
+    with np.errstate(all="ignore"):
+        cause = patterns.factor(s)
+    if cause is None:
+        return tuple(replace(c, order=OTHERS) if c.kind is Kind.REGION else c for c in _described(s))
+    return (replace(cause, place=wrong_place(s)) if cause.place.extent is Extent.ALL else cause,)
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:
@@ -176,7 +201,7 @@ def _opposite(s: Scope) -> Cause | None:
     return Cause(Kind.OPPOSITE, wrong_place(s), value=most, moves=((first, second),))
 
 
-def _between(everything: Scope) -> Cause | None:
+def _between(everything: Scope, regions: tuple[Region, ...]) -> Cause | None:
     """Every array up to one is wrong, and every one behind it right, or the other way round.
 
     Not where all are off by little more than is accepted: what is right may be off by as much as that, then.
@@ -187,6 +212,8 @@ def _between(everything: Scope) -> Cause | None:
     for b in everything.blocks:
         part = everything.one(b)
         bad = int(part.wrong.sum())
+        if not bad and any(region.block == b for region in regions):
+            return None  # something is wrong there that no entry shows
         if part.at.size == 0 and everything.absent.get(b.name):
             states.append(False)  # a certificate says that it is right
             continue
@@ -244,7 +271,8 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
+    projections.repeated, terms.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
+    terms.factor_beside, terms.term_transposed,
 )  # fmt: skip

@@ -24,6 +24,7 @@ from gradcheck.diagnosis.regions import (
 )  # fmt: skip
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.functions import told_by_array, whole_numbers_tell
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -34,7 +35,8 @@ LEAST_N = 10
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
-    "pi": math.pi, "1/pi": 1.0 / math.pi, "3": 3.0, "1/3": 1.0 / 3.0,
+    "pi": math.pi, "1/pi": 1.0 / math.pi, "10/ln 10": 10.0 / math.log(10.0), "20/ln 10": 20.0 / math.log(10.0),
+    "ln 10/10": math.log(10.0) / 10.0, "3": 3.0, "1/3": 1.0 / 3.0,
 }  # fmt: skip
 # Numbers that differ by less are one: so many digits people type, and 1.02 is not 50/49.
 DIGITS = 1e-4
@@ -81,13 +83,12 @@ def factor(s: Scope) -> Cause | None:
             if place is None and known.kind is Kind.SIGN:
                 place = _of_judged(s, s.analytic / value)
             if place is not None:
-                return replace(known, place=place, value=value, bar=spread)
+                open_ = known.origin in ("", "3", "1/3") and known.length not in (-1, 2)
+                told = s.told_by_x(c, spread) if open_ else ""
+                return replace(known, place=place, value=value, bar=spread, order=told)
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
-        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead,
-        # and so would one that is off by little more than others may be.
-        others = s.undecided.size or (near and not s.complete)
-        return None if others else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
+        return alike(s)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     if near:
         # Beside what is accepted of each any number near 1 is the factor of all.
@@ -97,8 +98,27 @@ def factor(s: Scope) -> Cause | None:
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
+    if place is None:
+        return None
     origin = "" if both else _over_norm(s, c)
-    return None if place is None else Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin)
+    told = "" if origin else s.told_by_x(c, spread)
+    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin, order=told)
+
+
+def alike(s: Scope) -> Cause | None:
+    """By what the one wrong entry is off, or those that are alike: no evidence for a factor, but people recognise it.
+
+    Beside undecided entries it would mislead, and so would what is off by little more than others may be.
+    """
+    if s.witnesses.size > 1 or s.undecided.size:
+        return None
+    with np.errstate(all="ignore"):
+        c = float(1.0 / slope(s, s.analytic, s.numerical))
+        spread = float(np.min((s.bar / np.abs(s.numerical))[s.wrong]))
+    near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
+    if not (1e-300 < abs(c) < 1e300 and spread < 0.1) or (near and not s.complete):
+        return None
+    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread, order=s.told_by_x(c, spread))
 
 
 def _of_judged(s: Scope, explained: Array) -> Place | None:
@@ -212,34 +232,23 @@ def conjugate(s: Scope) -> Cause | None:
     return None
 
 
-def cut(s: Scope) -> Cause | None:
-    """Integers where the numerical derivatives have fractions, towards 0 of them, as an integer array takes them.
-
-    What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
-    """
-    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
-    clear = np.abs(r - np.rint(r)) > allowed
-    off = np.abs(g - r)
-    # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
-    spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if (
-        not spread
-        or (s.analytic != np.rint(s.analytic)).any()
-        or not np.array_equal(g[clear], np.trunc(r[clear]))
-    ):
-        return None
-    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
-    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
-
-
 def clipped(s: Scope) -> Cause | None:
-    """No entry larger than some c, where numerical ones are: those are +c or -c, and the others right."""
+    """No entry larger than some c, where those of the other side are: these are +c or -c, and the others right."""
+    turned = replace(s, analytic=s.numerical, numerical=s.analytic) if s.complete else None
+    if turned is not None and _clipped(turned):
+        return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
     return _in_more(s, Kind.CLIPPED, _clipped)
 
 
+def _most(s: Scope) -> float:
+    """The size of the largest analytic entry."""
+    return float(np.max(np.abs(s.analytic)))
+
+
 def _clipped(s: Scope) -> bool:
-    g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], float(np.max(np.abs(s.analytic)))
-    most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
+    g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], _most(s)
+    near = SAME * c + (s.bar[s.wrong] if s.complete else 0.0)
+    most = (np.abs(np.abs(g) - c) <= near).all() and (np.abs(r) > c).all() and (g * r > 0).all()
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
@@ -260,7 +269,7 @@ def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | Non
     more = s.some_more() if s.analytic.any() and seen(s) else None
     if more is None or not seen(more):
         return None
-    return Cause(kind, everywhere(more), vague=True, value=float(np.max(np.abs(s.analytic))))
+    return Cause(kind, everywhere(more), vague=True, value=_most(s))
 
 
 def assigned(s: Scope) -> Cause | None:
@@ -303,6 +312,8 @@ def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
     if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
+        return None
+    if whole_numbers_tell(s.x[s.wrong], r / g):
         return None
     arrays = np.searchsorted([b.stop for b in s.blocks], s.at[s.wrong], side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):
@@ -357,8 +368,14 @@ def scaled(s: Scope) -> Cause | None:
             factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
             place = wrong_place(s) if few else place
-            return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
+            return Cause(Kind.SCALED, place, lines, origin=noun, span=span, order=_array_told(s, c))
     return None
+
+
+def _array_told(s: Scope, factors: Array) -> str:
+    """Another array of x that the factors of the lines of one are a function of."""
+    others = [b for b in s.parameters.blocks if b not in s.blocks] if not s.subject.matrix else []
+    return told_by_array(others, s.subject.x, factors)
 
 
 def _indices(s: Scope) -> Iterator[tuple[str, Index]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import slope_along
-from gradcheck.diagnosis.patterns import factor
+from gradcheck.diagnosis.patterns import DIGITS, factor
 from gradcheck.diagnosis.regions import everywhere, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
@@ -33,6 +33,8 @@ KINDS = (
 ALIKE = "alike"
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
+# A number is known that is so many times its bar.
+TELLING = 0.1
 # Entries of a matrix up to which lines within its rows and columns are looked at.
 MANY = 200_000
 # Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
@@ -127,7 +129,8 @@ def projected(s: Scope) -> Cause | None:
     # What a few entries show to be one factor needs no look at f: less a mean of one entry a line is n/(n - 1) of it.
     if not _whole(s) or (not s.complete and factor(s) is not None):
         return None
-    for (basis, kind, given_back), (words, lines, x) in itertools.product(KINDS, _lines(s)):
+    sets = list(_lines(s))
+    for (basis, kind, given_back), (words, lines, x) in itertools.product(KINDS, sets):
         alike, by_x = _alike_along(x), "x" in basis
         if lines.shape[1] < 1 + MARGIN or (alike and by_x):
             continue
@@ -136,9 +139,29 @@ def projected(s: Scope) -> Cause | None:
         for added in [n * e for n in counts for e in ADDED] if by_x and not given_back else ADDED[:1]:
             explained = _explained(s, lines, *_directions(x, basis, added), given_back)
             if explained is not None and s.mends(explained, choices=2.0):
+                term = basis in ("x", "1") and not s.subject.matrix
+                if term and any(_one_term(s, *each[1:], basis, given_back) for each in sets):
+                    return None
                 place = everywhere(s, s.confirmed(explained))
-                return Cause(kind, place, origin=words, order=ALIKE if alike else "")
+                return Cause(kind, place, origin=words, order=ALIKE if alike else "", length=len(lines))
     return None
+
+
+def _one_term(s: Scope, lines: Index, x: Array, basis: str, given_back: bool) -> bool:
+    """Whether all that several lines lack is a term lambda x, or a constant, with one number for all of them.
+
+    f may not change with the size of any of them, as before a normalisation: then analytic has no part along x without
+    the weight decay that f has. Of one line nothing tells the two apart.
+    """
+    explained = _explained(s, lines, *_directions(x, basis, 0.0), given_back) if len(lines) > 1 else None
+    if explained is None:
+        return False
+    along = x if basis == "x" else np.ones_like(x)
+    size = np.sum(along**2, axis=1)
+    strength = np.sum((s.analytic - explained)[lines] * along, axis=1) / size
+    one = np.median(strength)
+    noise = np.nan_to_num(np.sqrt(np.sum(s.bar[lines] ** 2, axis=1) / size)) + DIGITS * np.abs(one)
+    return bool((np.abs(strength - one) <= noise).all() and (noise <= TELLING * np.abs(one)).all())
 
 
 def other_axis(s: Scope) -> Cause | None:

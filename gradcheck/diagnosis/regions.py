@@ -217,11 +217,13 @@ def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
 
 
 def _some_lines(s: Scope, against: Mask) -> Place | None:
-    """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
+    """Several rows, or columns, or indices of one axis, each wrong throughout; more than half hardly by accident."""
     block, shape = s.blocks[0], s.blocks[0].shape
     for axis, along in enumerate(index_of(block, s.at) if len(shape) > 1 else ()):
         lines = np.unique(along[s.wrong])
-        some = 1 < lines.size <= shape[axis] // 2 and s.at.size >= 2 * shape[axis]
+        share = lines.size / shape[axis]
+        some = share <= 0.5 or share ** (int(s.wrong.sum()) - 1) < ACCIDENT
+        some &= 1 < lines.size < shape[axis] and s.at.size >= 2 * shape[axis]
         if some and _fills(s, against, np.isin(along, lines)):
             return _lines(block, int(s.wrong.sum()), axis, lines)
     return None

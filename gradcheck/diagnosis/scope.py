@@ -15,6 +15,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.functions import told_by_x
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -60,6 +61,11 @@ class Subject:
             return ()
         by = tuple((b.name, b.shape) for b in names.columns.blocks)
         return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)
+
+    @property
+    def coordinates(self) -> Parameters:
+        """The arrays of x, and the names of its coordinates."""
+        return self.parameters.columns if isinstance(self.parameters, JacobianNames) else self.parameters
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
@@ -165,11 +171,22 @@ class Scope:
     def witnesses(self) -> Index:
         """Which of the wrong entries are evidence: of those with one x, analytic and numerical value the first.
 
-        Units whose weights are alike have one gradient, and what goes wrong in one of them does so in all.
+        Units whose weights are alike have one gradient, and what goes wrong in one of them does so in all. So it does
+        at x and at -x, where f is even or odd.
         """
         bad = self.wrong
-        bases = (np.asarray(base, float) for _, base in self.subject.bases(self.at[bad]))
-        return first_of_alike((self.analytic[bad], *bases), self.numerical[bad], self.bar[bad], SAME)
+        bases = (np.abs(np.asarray(base, float)) for _, base in self.subject.bases(self.at[bad]))
+        side = np.where(self.analytic[bad] < 0.0, -1.0, 1.0)
+        keys = (side * self.analytic[bad], *bases)
+        return first_of_alike(keys, side * self.numerical[bad], self.bar[bad], SAME)
+
+    def told_by_x(self, c: float, spread: float) -> str:
+        """What a factor of the wrong entries is by x, as far as x tells."""
+        subject = self.subject
+        at = self.at[self.wrong] % subject.x.size
+        return (
+            told_by_x(subject.coordinates, subject.x, at, c, spread) if np.isfinite(subject.x).all() else ""
+        )
 
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""

@@ -12,46 +12,21 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
-from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.parameters.functions import CHAIN
 from gradcheck.results.cause import Cause, Kind
 
-# What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
-CHAIN: dict[str, Callable[[Flat], Flat]] = {
-    "{}": lambda t: t,
-    "1/{}": lambda t: 1.0 / t,
-    "2 {}": lambda t: 2.0 * t,
-    "1/(2 {})": lambda t: 0.5 / t,
-    "{}^2": lambda t: t**2,
-    "1/{}^2": lambda t: 1.0 / t**2,
-    "{}^3": lambda t: t**3,
-    "sqrt({})": np.sqrt,
-    "1/sqrt({})": lambda t: 1.0 / np.sqrt(t),
-    "{0} (1 - {0})": lambda t: t * (1.0 - t),
-    "1/({0} (1 - {0}))": lambda t: 1.0 / (t * (1.0 - t)),
-    "(1 - {}^2)": lambda t: 1.0 - t**2,
-    "1/(1 - {}^2)": lambda t: 1.0 / (1.0 - t**2),
-    "(1 + {}^2)": lambda t: 1.0 + t**2,
-    "(1 - {})": lambda t: 1.0 - t,
-    "(1 + {})": lambda t: 1.0 + t,
-    "exp({})": np.exp,
-    "exp(-{})": lambda t: np.exp(-t),
-    "(1 - exp(-{}))": lambda t: 1.0 - np.exp(-t),
-    "(1 + exp({}))": lambda t: 1.0 + np.exp(t),
-    "(1 + exp(-{}))": lambda t: 1.0 + np.exp(-t),
-    "1/(1 - tanh({})^2)": lambda t: np.cosh(t) ** 2,
-    "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
-    "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
-}
 # Terms that are left out, or one too many, as functions of x; a constant is on the diagonal of a Hessian, too.
 TERMS: dict[Kind, Callable[[Flat], Flat]] = {
     Kind.DECAY: np.asarray,
     Kind.L1: np.sign,
     Kind.OFFSET: np.ones_like,
 }
+# A factor of more than this beside a term is none that the term could be told from.
+MOST_N = 1e4
 # Steps of difference quotients as people choose them.
 STEPS: dict[str, Callable[[Flat], Flat]] = {
     "": np.ones_like,
@@ -93,11 +68,55 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
     place = holds(s, s.analytic + added, free=1, anywhere=scattered)
     if place is None:
         return None
-    if kind is Kind.DECAY and len(s.blocks) == 1 and s.at.size == s.blocks[0].size:
-        along = abs(float(s.analytic @ s.x))
-        if along <= ORTHOGONAL * float(np.linalg.norm(s.analytic) * np.linalg.norm(s.x)):
-            return Cause(Kind.PROJECTED, place, 1, origin="x")
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
+
+
+def factor_beside(s: Scope) -> Cause | None:
+    """analytic - lambda x = c (numerical - lambda x) with a whole c, or 1/c: a factor of all but a weight decay.
+
+    Of a Hessian the decay is lambda on its diagonal.
+    """
+    n, wrong = s.subject.x.size, s.wrong
+    diagonal = s.names == ("H",)
+    if s.witnesses.size < 2 + MARGIN or (s.subject.matrix and not diagonal) or len(s.blocks) > 1:
+        return None
+    basis = (s.at // n == s.at % n).astype(float) if diagonal else np.asarray(s.x, float)
+    weight = 1.0 / s.slack(s.numerical)[wrong]
+    sides = np.stack([s.numerical[wrong], basis[wrong]], axis=1).astype(float) * weight[:, None]
+    known = (s.analytic[wrong] * weight).astype(float)
+    if not (np.isfinite(sides).all() and np.isfinite(known).all()):
+        return None
+    c, d = np.linalg.lstsq(sides, known, rcond=None)[0]
+    whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if abs(c) > 1.0 / MOST_N else 0.0
+    c = whole if abs(c) > 1.0 else 1.0 / whole if whole else 1.0
+    if c == 1.0 or not d:
+        return None
+    strength = float(slope(s, basis, s.analytic - c * s.numerical)) / (1.0 - c)
+    term = strength * basis
+    fitted = 1.0 + 2.0 * math.log10(abs(whole))
+    place = holds(s, (s.analytic - term) / c + term, free=1, choices=fitted, anywhere=False)
+    if place is None:
+        return None
+    bar = float(np.min((s.bar[wrong] / np.abs(basis[wrong]))[basis[wrong] != 0.0]))
+    return Cause(
+        Kind.FACTOR_BESIDE, place, 2, value=strength, bar=bar, length=int(whole), lacking=abs(c) < 1.0
+    )
+
+
+def term_transposed(s: Scope) -> Cause | None:
+    """analytic - numerical is antisymmetric: a term of a square matrix, a right one but for its transposition."""
+    shape = s.blocks[0].shape
+    if len(s.blocks) > 1 or s.blocks[0].is_complex or not (s.whole and s.complete) or len(shape) != 2:
+        return None
+    off = (s.analytic - s.numerical).reshape(shape)
+    # Of each pair one entry is evidence; one pair, or two, may be a flux.
+    pairs = s.wrong & np.triu(np.ones(shape, bool), 1).ravel()
+    if shape[0] != shape[1] or pairs.sum() < 1 + MARGIN:
+        return None
+    explained = s.numerical + (off + off.T).ravel()
+    if not s.fits(explained).all() or not replace(s, wrong=pairs).convinces(explained):
+        return None
+    return Cause(Kind.TERM_TRANSPOSED, everywhere(s), vague=True)
 
 
 def unused(s: Scope) -> Cause | None:
@@ -159,9 +178,9 @@ def _beyond(s: Scope) -> str:
 def parametrisation(s: Scope, fitted: bool) -> Cause | None:
     """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
 
-    fitted : up to a constant factor.
+    fitted : up to a constant factor, for which two entries are too few.
     """
-    if s.telling.sum() < 1 + MARGIN + fitted:
+    if s.telling.sum() < (2 + MARGIN if fitted else 2):
         return None
     for name, base in s.subject.bases(s.at):
         for words, chain in CHAIN.items():
@@ -267,6 +286,26 @@ def gauss_newton(s: Scope) -> Cause | None:
     return Cause(
         Kind.GAUSS_NEWTON, everywhere(s), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
     )
+
+
+def cut(s: Scope) -> Cause | None:
+    """Integers where the numerical derivatives have fractions, towards 0 of them, as an integer array takes them.
+
+    What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
+    """
+    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
+    clear = np.abs(r - np.rint(r)) > allowed
+    off = np.abs(g - r)
+    # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
+    spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
+    if (
+        not spread
+        or (s.analytic != np.rint(s.analytic)).any()
+        or not np.array_equal(g[clear], np.trunc(r[clear]))
+    ):
+        return None
+    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
+    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
 
 
 def float32(s: Scope) -> Cause | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradcheck.results.cause import Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
 # Names of arrays in one sentence; more are counted.
@@ -14,6 +14,8 @@ NAMED = 3
 TELLING = 10
 # Rows in another order that are named.
 LINES = 4
+# Lengths of axes that people's exponents are as well.
+POWERS = (3, 4)
 TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
@@ -25,12 +27,16 @@ QUOTIENT = "a difference quotient in the place of the derivative, or the derivat
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
     **dict.fromkeys(("ln 10", "1/ln 10", "ln 2", "1/ln 2"), "a logarithm to another base?"),
-    "1/|numerical|": "a gradient divided by its norm?",
-    "-1/|numerical|": "a direction of descent, of length 1?",
-    "180/pi": "degrees for radians?",
-    "pi/180": "radians for degrees?",
+    "1/|numerical|": "a gradient divided by its norm?", "-1/|numerical|": "a direction of descent, of length 1?",
+    "180/pi": "degrees for radians?", "pi/180": "radians for degrees?",
+    **dict.fromkeys(("10/ln 10", "20/ln 10", "ln 10/10"), "decibels?"),
     **dict.fromkeys(("3", "1/3"), "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"),
-}
+}  # fmt: skip
+# What takes off, or adds, the same where there is one line alone.
+TERMS = {
+    Kind.PROJECTED: "weight decay left out", Kind.NOT_PROJECTED: "weight decay that f does not have",
+    Kind.CENTRED: "a constant left out", Kind.NOT_CENTRED: "a constant that f does not have",
+}  # fmt: skip
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
@@ -38,26 +44,27 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
     Kind.SIGN: "analytic = -numerical in {where}: the sign",
     Kind.PERMUTED: "{name} is permuted: {c.order} fits",
-    Kind.BY_COLUMNS: MOVED,
-    Kind.BY_ROWS: MOVED,
-    Kind.REVERSED: MOVED,
+    Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED, Kind.REVERSED: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
+    Kind.TERM_TRANSPOSED: "analytic - numerical is antisymmetric in {where}: a term of analytic is transposed?",
+    (Kind.CLIPPED, False): "numerical is analytic cut off at {c.value:.4g} in {where}: "
+        "a clip, as of a Huber loss, that is not differentiated?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
     Kind.PROJECTED: "analytic is numerical without its part along {what}{each} in {where}: "
-        "a gradient projected off {what}, as on a sphere?",
+        "a gradient projected off {what}, as on a sphere{or_}?",
     Kind.NOT_PROJECTED: "numerical is analytic without its part along {what}{each} in {where}: "
-        "a norm of {what} that is not differentiated?",
+        "a norm of {what} that is not differentiated{or_}?",
     Kind.CENTRED: "analytic is numerical without its mean{each} in {where}: "
-        "a gradient of which the mean was taken off?",
+        "a gradient of which the mean was taken off{or_}?",
     Kind.NOT_CENTRED: "numerical is analytic without its mean{each} in {where}: "
-        "a mean of {what} that is not differentiated?",
+        "a mean of {what} that is not differentiated{or_}?",
     (Kind.NOT_CENTRED, "alike"): "numerical is analytic without its mean{each} in {where}: "
-        "a mean, a norm or a softmax of {what} (the same where it is one number) that is not differentiated?",
+        "a mean, a norm or a softmax of {what} (the same where it is one number) that is not differentiated{or_}?",
     Kind.NOT_NORMALISED: "numerical is analytic without its mean and its part along {what}{each} in {where}: "
         "a normalisation of {what} that is not differentiated?",
     Kind.NOT_SCALED: "numerical is analytic without its part along {what} less its mean{each} in {where}: "
@@ -99,7 +106,8 @@ def cause_sentence(c: Cause) -> str:
     keys = ((c.kind, c.order), (c.kind, c.lacking), c.kind)
     said = next(SENTENCES[key] for key in keys if key in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
-    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e)
+    or_ = f", or {TERMS[c.kind]}" if c.length == 1 and c.kind in TERMS else ""
+    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_)
 
 
 def _lines_of(origin: str) -> tuple[str, str, str]:
@@ -181,15 +189,20 @@ def _factor(c: Cause) -> str:
             meaning = _lengths(*c.span)
         elif "sqrt" in c.origin:
             meaning = "the root of the length of an axis?"
+        if c.order:
+            meaning = f"{meaning[:-1]}, or {c.order}?" if meaning else f"{c.order}?"
         return f"analytic = {known} x numerical in {where}" + (f": {meaning}" if meaning else "")
     times = f"{c.length} x " if larger else f"1/{c.length} x "
     if c.length == 2:
         meaning = "a factor 2 too many" if larger else "a factor 2 is missing, as from d(x^2) = 2 x dx"
     else:
         one, other = ("sum", "mean") if larger else ("mean", "sum")
-        meaning = f"a constant, a unit, or a {one} for a {other}?"
+        constant = f"a constant, {c.order}" if c.order else "a constant"
+        meaning = f"{constant}, a unit, or a {one} for a {other}?"
         if c.origin:
             meaning = f"a {one} where f takes the {other}, N = {c.length} ({c.origin})?"
+        if c.origin and c.length in POWERS and len(c.place.arrays) == 1:
+            meaning = f"a power, as d(x^{c.length}) = {c.length} x^{c.length - 1} dx, or {meaning}"
     return f"analytic = {times}numerical in {where}: {meaning}"
 
 
@@ -237,6 +250,14 @@ def _term(c: Cause) -> str:
     one, other = ("left out", "that f does not have")[:: 1 if c.lacking else -1]
     meaning = f"{name} {one}, or a negative one {other}?"
     return f"{sides} = {what.format(value)} +- {bar} in {place_words(c.place)}: {meaning}"
+
+
+def _factor_beside(c: Cause) -> str:
+    known = f"lambda = {number(c.value or 0.0, 6)} +- {number((c.bar or 0.0) / 3.0, 1)}"
+    term = "lambda on the diagonal" if c.place.arrays == ("H",) else "lambda x"
+    times = "-" if c.length == -1 else f"{'1/' if c.lacking else ''}{c.length} x "
+    sides = f"without {term}, {known}, analytic = {times}numerical in {place_words(c.place)}"
+    return f"{sides}: a factor of all but the weight decay?"
 
 
 def _lines(c: Cause) -> str:
@@ -291,7 +312,7 @@ def _reordered(c: Cause) -> str:
 
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
-    differs = "numerical differs: reduced over too much, and broadcast?"
+    differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
 
 
@@ -309,7 +330,7 @@ def _other_axis(c: Cause) -> str:
 def _zero(c: Cause) -> str:
     """One side is 0, the other is not; in how many entries, where those are few of the place."""
     few = "" if c.span is None else f", in {c.span[0]:,.0f} of the {c.span[1]:,.0f} entries known there"
-    if c.kind is Kind.ZERO:
+    if c.kind in (Kind.ZERO, Kind.PART_ZERO):
         return f"analytic is 0 in {place_words(c.place)}, numerical is not{few}: a term is missing"
     why = "f does not use them there (a mask, a clip)?"
     if c.kind is Kind.STATIONARY:
@@ -335,6 +356,8 @@ def _scaled(c: Cause) -> str:
     low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
     meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
+    if c.order:
+        meaning = f"{c.order}?"
     return f"{sides} in {place_words(c.place)}: {meaning}"
 
 
@@ -344,29 +367,34 @@ def _stale(c: Cause) -> str:
 
 
 def _one_entry(c: Cause) -> str:
-    return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
+    by, told = _constant(c.value or 0.0, c.bar or 0.0), f": {c.order}?" if c.order else ""
+    if c.place.extent is Extent.ENTRY:
+        return f"one entry, {c.place.entry}, scaled by {by}{told}"
+    return f"analytic = {by} x numerical in {place_words(c.place)}, which are alike{told}"
 
 
 def _region(c: Cause) -> str:
+    those = "the other wrong entries" if c.order == OTHERS else "the wrong entries"
     if c.place.extent in TRIANGLES:
-        return f"the wrong entries lie {c.place.extent.value} of {_names(c.place.arrays)}"
+        return f"{those} lie {c.place.extent.value} of {_names(c.place.arrays)}"
     verb = "are" if c.place.extent is Extent.LINES else "lie in"
     judged = " that were judged" if c.place.judged else ""
-    return f"the wrong entries{judged} {verb} {place_words(c.place)}"
+    return f"{those}{judged} {verb} {place_words(c.place)}"
 
 
 def _between(c: Cause) -> str:
     last, first = c.moves[0]
     those = f"{'all' if c.place.extent is Extent.ALL else 'entries'} of {_names(c.place.arrays)}"
-    return f"{those} are wrong, and every other array is right: look between {last} and {first}"
+    where = f"look between {last} and {first}, if f uses them in this order"
+    return f"{those} are wrong, and every other array is right: {where}"
 
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded,
-    Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
-    Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
-    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero,
-    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,
-    Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between, Kind.STATIONARY: _zero,
+    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded, Kind.LINES: _lines, Kind.REORDERED: _reordered,
+    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term,
+    Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation, Kind.FACTOR_BESIDE: _factor_beside,
+    Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
+    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
+    Kind.PART_ZERO: _zero, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

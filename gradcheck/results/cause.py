@@ -16,6 +16,7 @@ class Kind(Enum):
     CONJUGATE = "conjugate"
     TRANSPOSED = "transposed"
     FOLDED = "a triangle folded"
+    TERM_TRANSPOSED = "a term transposed"
     PERMUTED = "axes permuted"
     BY_COLUMNS = "read by columns for rows"
     BY_ROWS = "read by rows for columns"
@@ -34,6 +35,7 @@ class Kind(Enum):
     FLOAT32 = "computed in float32"
     ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
+    FACTOR_BESIDE = "a factor beside a weight decay"
     L1 = "L1 penalty"
     OFFSET = "a constant"
     PARAMETRISATION = "by another parameter"
@@ -57,14 +59,17 @@ class Kind(Enum):
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
     ONE_ENTRY = "one entry scaled"
+    PART_ZERO = "zero in a part"
     REGION = "one place"
     OPPOSITE = "equal and opposite"
     BETWEEN = "all arrays up to one"
     STOPS = "f jumps where an iteration in it ends"
 
 
+# The order of a place that is of the wrong entries that nothing else was said of.
+OTHERS = "others"
 DESCRIPTIONS = (
-    Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
+    Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
 )  # fmt: skip
 
 
@@ -121,12 +126,13 @@ class Cause:
     constants : how many were fitted, a function that was chosen among them.
     vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
-    length : N, where the factor is N or 1/N; of a shift the entries filled with 0; of what was rounded its decimals.
+    length : N, where the factor is N or 1/N; of a shift the entries filled with 0; of what was rounded its decimals; of
+    a part that was taken off how many lines lack it.
     origin : what the constant is known as, or what takes its place: `the length of axis 0 of x`, `ln 10`, `exp(x)`.
     span : the least and the largest of several constants; of zeros how many entries are wrong in their place, of how
     many, where those are few. order : how to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which,
-    `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of. moves :
-    pairs of names, (what is wrong, whose gradient it has).
+    `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of; what a
+    factor may be by x, `exp(-x[1])`. moves : pairs of names, (what is wrong, whose gradient it has).
     lacking : whether a term is missing, not surplus.
     """
 

@@ -306,7 +306,7 @@ def test_arrays_behind_one_layer_are_right():
 
     assert report.diagnosis == (
         'entries of params["W0"] and params["W1"] are wrong, and every other array is right: '
-        'look between params["W1"] and params["W2"]',
+        'look between params["W1"] and params["W2"], if f uses them in this order',
     )
 
 
@@ -332,7 +332,7 @@ MIXED: dict[str, tuple[Change, str]] = {
     "one number": (
         lambda m: np.full_like(m, m.mean()),
         "analytic is one number along axis 1 in all 30,000 entries of J, numerical differs: "
-        "reduced over too much, and broadcast?",
+        "reduced over too much, and broadcast, or what differs left out?",
     ),
     "rows exchanged": (
         lambda m: m[[1, 0, *range(2, 600)]],

@@ -89,6 +89,7 @@ def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
 
 
 V, M, SQUARE, CUBE = normal(6), normal(4, 3), normal(3, 3), normal(3, 3, 2)
+AT7 = np.array([0.7, -1.3, 0.45, 1.9, -0.6, 0.25, 1.1])
 AT = changed(normal(6, seed=5), 0, 2.0)  # a point; its largest entry is 2
 C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
@@ -228,7 +229,7 @@ EXAMPLES = {
         M,
         np.broadcast_to(M.max(axis=0), M.shape),
         "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
-        "reduced over too much, and broadcast?",
+        "reduced over too much, and broadcast, or what differs left out?",
     ),
     "by log x": Example(
         V,
@@ -268,14 +269,15 @@ EXAMPLES = {
     "a norm": Example(
         V - AT * (V @ AT) / (AT @ AT),
         V,
-        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated?",
+        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated, "
+        "or weight decay that f does not have?",
         x=AT,
     ),
     "projected": Example(
         V,
         V - AT * (V @ AT) / (AT @ AT),
         "analytic is numerical without its part along x in all 6 entries of x: "
-        "a gradient projected off x, as on a sphere?",
+        "a gradient projected off x, as on a sphere, or weight decay left out?",
         x=AT,
     ),
     "a mean": Example(
@@ -293,7 +295,8 @@ EXAMPLES = {
     "centred": Example(
         V,
         V - V.mean(),
-        "analytic is numerical without its mean in all 6 entries of x: a gradient of which the mean was taken off?",
+        "analytic is numerical without its mean in all 6 entries of x: "
+        "a gradient of which the mean was taken off, or a constant left out?",
     ),
     "a normalisation": Example(
         V - V.mean() - C * (V @ C) / (C @ C),
@@ -551,12 +554,17 @@ SPOILABLE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPOILABLE)
 def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
-    """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it."""
+    """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it.
+
+    Where the others are 0 that is seen, and explains nothing.
+    """
     right, wrong = SPOILABLE[name]
     x = AT if right.shape == AT.shape and right.dtype == float else None
+    seen = diagnosis_of(right, spoilt(wrong), x)
 
     assert explain(right, wrong, x)
-    assert explain(right, spoilt(wrong), x) == ()
+    assert not any(cause.explains for cause in seen)
+    assert [c.kind for c in seen[:1]] == [Kind.PART_ZERO] * (name in ("zeros", "shifted, filled"))
 
 
 @pytest.mark.slow
@@ -960,7 +968,7 @@ def test_sums_over_one_axis_are_named_with_it():
     assert "is the sum of the numerical ones over axis 0" in explain(M, wrong)[0]
     assert explain(M, wrong, bar=0.3) == (
         "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
-        "reduced over too much, and broadcast?",
+        "reduced over too much, and broadcast, or what differs left out?",
     )
 
 
@@ -976,7 +984,8 @@ def test_one_number_in_all_entries_is_named_from_some_coordinates():
     wrong = np.full(6, 0.25)
 
     assert explain(V, wrong, AT, only=[0, 1]) == (
-        "analytic is 0.25 in all 6 entries of x, numerical differs: reduced over too much, and broadcast?",
+        "analytic is 0.25 in all 6 entries of x, numerical differs: "
+        "reduced over too much, and broadcast, or what differs left out?",
     )
     assert explain(V, changed(wrong, 5, 0.3), AT, only=[0, 1]) == ()
 
@@ -1005,7 +1014,8 @@ def test_alike_entries_are_evidence_for_one(n: int, c: float):
     x, right = np.full((n, 3), 0.1), np.broadcast_to(normal(3), (n, 3)).copy()
     others = normal(n, 3, seed=5)
 
-    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == ()
+    seen = f"analytic = {c:.6g} x numerical in all {n} wrong entries of x, which are alike"
+    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == (seen,)
     assert explain(right, right * normal(3, seed=9), x) == ()
     assert "analytic = " in explain(right, right * c, x)[0]
     assert "analytic = " in explain(others, others * c, x)[0]
@@ -1641,7 +1651,9 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.DIFFERENCE: sentences.QUOTIENT, Kind.BETWEEN: "every other array is right: look between",
-        Kind.SHARES: sentences.SHARES,
+        Kind.SHARES: sentences.SHARES, Kind.FACTOR_BESIDE: "a factor of all but the weight decay?",
+        Kind.TERM_TRANSPOSED: "a term of analytic is transposed?",
+        Kind.PART_ZERO: "`analytic is 0 in x[:, 3:6], numerical is not: a term is missing`",
         Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
     }  # fmt: skip
 
@@ -1659,3 +1671,59 @@ def test_a_function_of_x_that_hardly_varies_is_no_other_reading_of_a_factor(widt
     # Where the bars tell them apart, one that is by another parameter is that.
     (sentence,) = explain(right, 0.4 * (2.0 + 2.0 * np.cosh(x)) * right, x, bar=1e-9, rtol=1e-6)
     assert "sigmoid" in sentence
+
+
+@pytest.mark.parametrize(
+    ("c", "said"),
+    [(-1.0, "-"), (2.0, "2 x "), (12.0, "12 x "), (1 / 12, "1/12 x ")],
+    ids=["sign", "2", "12", "1/12"],
+)
+def test_a_factor_of_all_but_the_weight_decay_is_told(c: float, said: str):
+    """Of a mean beside its penalty the sum was given, or the other sign; a factor that is not whole is not said."""
+    loss, decay = normal(7, seed=2), 0.1 * AT7
+    told = f"without lambda x, lambda = 0.1 +- 5e-11, analytic = {said}numerical in all 7 entries of x: "
+
+    assert explain(loss + decay, c * loss + decay, AT7) == (told + "a factor of all but the weight decay?",)
+    assert explain(loss + decay, 1.37 * c * loss + decay, AT7) == ()
+    assert explain(loss, c * loss, AT7)[0].startswith("analytic = ")
+    assert explain(loss + decay, loss, AT7)[0].startswith(
+        "numerical - analytic = lambda x with lambda = 0.1 "
+    )
+
+
+def test_two_of_the_entries_tell_no_factor_beside_a_weight_decay():
+    """Of five entries two constants leave three, of three one, which is no evidence."""
+    loss, x = normal(5, seed=2), AT7[:5]
+
+    assert "without lambda x" in explain(loss + 0.1 * x, 2.0 * loss + 0.1 * x, x)[0]
+    assert explain((loss + 0.1 * x)[:3], (2.0 * loss + 0.1 * x)[:3], x[:3]) == ()
+
+
+def test_a_term_that_is_transposed_beside_others_is_told():
+    """W^-1 for W^-T beside the data of a likelihood: what is off is antisymmetric; of two pairs it may be a flux."""
+    w, data = normal(4, 4), normal(4, 4, seed=1)
+    right, wrong = data - np.linalg.inv(w).T, data - np.linalg.inv(w)
+    said = "analytic - numerical is antisymmetric in all 16 entries of x: a term of analytic is transposed?"
+    pair = np.zeros((4, 4))
+    pair[0, 1], pair[1, 0] = 0.5, -0.5
+
+    assert explain(right, wrong, w) == (said,)
+    assert explain(right, right.T, w) == ("x is transposed",)
+    assert said not in explain(right, right + pair, w)
+    assert said not in explain(right, wrong + np.triu(np.full((4, 4), 0.01)), w)
+
+
+def test_a_clip_in_f_that_is_not_differentiated_is_told():
+    """A Huber loss takes its derivative by a residual from -1 to 1; where one entry of them is right as it is none."""
+    residual = np.array([0.4, 2.5, -0.9, -3.1, 1.7, 0.2, -1.4])
+    right = np.clip(residual, -1.0, 1.0)
+    said = "numerical is analytic cut off at 1 in all 7 entries of x: "
+    said += "a clip, as of a Huber loss, that is not differentiated?"
+
+    assert explain(right, residual, AT7) == (said,)
+    assert explain(changed(right, 1, 2.5), changed(residual, 0, 0.6), AT7) == ()
+
+
+def test_decibels_are_known():
+    """10 log10 for the natural logarithm."""
+    assert explain(V, 10.0 / np.log(10.0) * V)[0].endswith("in all 6 entries of x: decibels?")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp, check_vjp
+from gradcheck import Outcome, check_adjoint, check_gradient, check_jacobian, check_jvp, check_vjp
 from gradcheck.results.cause import Kind
 
 A = np.array([1.0, 2.0, -3.0, 0.5])
@@ -19,6 +19,11 @@ def single(n: int, seed: int = 1) -> Any:
     """(n,) float32, between 0.5 and 2, of both signs."""
     x = np.random.default_rng(seed).uniform(0.5, 2.0, n) * np.resize([1.0, -1.0], n)
     return x.astype(np.float32)
+
+
+def normal(*shape: int, seed: int = 0) -> Any:
+    """Numbers without any pattern."""
+    return np.random.default_rng(seed).normal(size=shape)
 
 
 @pytest.mark.parametrize("n", [6, 8, 20])
@@ -155,3 +160,147 @@ def test_what_is_off_by_little_more_than_rtol_is_neither_a_factor_nor_one_layer(
     assert [cause.kind for cause in near.causes] == [Kind.FACTOR]
     layer = check_gradient(f, lambda p: grad(p) | {n: np.sin(grad(p)[n] * 1e3) for n in ("W1", "b1")}, p)
     assert Kind.BETWEEN in [cause.kind for cause in layer.causes]
+
+
+def test_a_decay_before_a_normalisation_is_no_projection():
+    """f does not change with the size of any column: without its weight decay analytic has no part along any of them.
+
+    One vector alone may have been projected as well, and both are said; where each column lacks another part along
+    itself, they are projected.
+    """
+    data, w = normal(20, 4), normal(4, 3, seed=1)
+
+    def f(w: Any, decay: float = 0.1) -> float:
+        return float(np.sum(np.sin(data @ (w / np.linalg.norm(w, axis=0)))) + decay * np.sum(w**2))
+
+    def grad(w: Any) -> Any:
+        size = np.linalg.norm(w, axis=0)
+        by_unit = data.T @ np.cos(data @ (w / size))
+        return (by_unit - w / size**2 * np.sum(w * by_unit, axis=0)) / size
+
+    (left_out,) = check_gradient(f, grad, w).causes
+    (of_one,) = check_gradient(f, grad, w[:, :1]).diagnosis
+    part = np.array([0.3, -1.2, 0.8])
+    (off,) = check_gradient(lambda w: f(w, 0.0) + float(np.sum(part * w**2)), grad, w).causes
+
+    assert (left_out.kind, left_out.value) == (Kind.DECAY, pytest.approx(0.2, rel=1e-6))
+    assert of_one.endswith("a gradient projected off x, as on a sphere, or weight decay left out?")
+    assert (off.kind, off.origin) == (Kind.PROJECTED, "each column")
+
+
+def test_a_constant_under_a_softmax_is_no_mean():
+    """f does not change with the mean of any row: a constant too many is in analytic alone, and one in all of it."""
+    x = normal(6, 4)
+
+    def f(x: Any) -> float:
+        return float(np.sum(np.log(np.sum(np.exp(x), axis=1)) - x[:, 0]))
+
+    def grad(x: Any) -> Any:
+        p = np.exp(x) / np.sum(np.exp(x), axis=1, keepdims=True)
+        return p - np.eye(4)[0]
+
+    (constant,) = check_gradient(f, lambda x: grad(x) + 0.3, x).causes
+    (means,) = check_gradient(f, lambda x: grad(x) + normal(6, 1, seed=2), x).causes
+
+    assert (constant.kind, constant.value) == (Kind.OFFSET, pytest.approx(0.3, rel=1e-6))
+    assert (means.kind, means.origin) == (Kind.NOT_CENTRED, "each row")
+
+
+def test_zeros_beside_other_mistakes_are_named_first():
+    """A gate of three units left out, and the others off by numbers of their own, or by a factor; one zero is none."""
+    w, others = normal(2, 9), normal(2, 9, seed=3)
+    gate, rest = np.arange(9) // 3 == 1, np.arange(9) // 3 != 1
+
+    def said(change: Any) -> Any:
+        return check_gradient(lambda w: float(np.sum(np.sin(w))), lambda w: change(np.cos(w)), w).diagnosis
+
+    missing = "analytic is 0 in x[:, 3:6], numerical is not: a term is missing"
+    assert said(lambda g: np.where(gate, 0.0, g + others)) == (missing,)
+    assert said(lambda g: np.where(gate, 0.0, 1.7 * g)) == (
+        missing,
+        "analytic = 1.7 x numerical in all 12 wrong entries of x",
+    )
+    assert not any(
+        "missing" in each
+        for each in said(lambda g: np.where(np.arange(18).reshape(2, 9) == 7, 0.0, g + others))
+    )
+    assert said(lambda g: np.where(rest, g, 0.0)) == (missing,)
+
+
+def test_the_place_of_what_is_wrong_beside_a_zero_column_is_that_of_the_others():
+    """A column that is 0, and one that is off by numbers of its own; a diagonal that is 0 beside others is no clip."""
+    a, off, x = normal(8, 4), normal(8, seed=1), normal(4, seed=2)
+    shares = np.abs(x)
+
+    def jac(x: Any) -> Any:
+        return np.cos(a @ x)[:, None] * a * [0.0, 1.0, 1.0, 1.0] + np.outer(off, [0.0, 0.0, 1.0, 0.0])
+
+    places = check_jacobian(lambda x: np.sin(a @ x), jac, x).diagnosis
+    squared = check_jacobian(lambda x: x / np.sum(x), lambda x: np.eye(4) / np.sum(x) ** 2, shares).diagnosis
+
+    assert places == (
+        "analytic is 0 in column 0 of J, numerical is not: a term is missing",
+        "the other wrong entries lie in column 2 of J",
+    )
+    assert not any("cut off" in said for said in squared)
+
+
+def test_most_columns_of_a_matrix_are_named_and_not_the_block_around_them():
+    """Columns 0, 1, 2 and 5 of 7, as of a point turned and moved away; all are no place."""
+    x, off = normal(7), normal(12, 7, seed=4)
+    columns = np.isin(np.arange(7), [0, 1, 2, 5])
+    a = normal(12, 7, seed=5)
+
+    def said(change: Any) -> Any:
+        return check_jacobian(
+            lambda x: np.sin(a @ x), lambda x: change(np.cos(a @ x)[:, None] * a), x
+        ).diagnosis
+
+    assert said(lambda j: j + np.where(columns, off, 0.0)) == (
+        "the wrong entries are columns 0, 1, 2 and 5 of J",
+    )
+    assert said(lambda j: j + off) == ()
+
+
+@pytest.mark.slow
+def test_no_array_is_called_right_of_which_a_part_is_wrong():
+    """One unit is left out of two arrays of a network, of whose biases directions alone tell."""
+    rng = np.random.default_rng(3)
+    sizes, data, target = (100, 150, 120, 10), rng.normal(size=(60, 100)), rng.normal(size=(60, 10))
+    p = {}
+    for k in range(3):
+        p[f"W{k}"], p[f"b{k}"] = (
+            rng.normal(size=sizes[k : k + 2]) / np.sqrt(sizes[k]),
+            0.1 * rng.normal(size=sizes[k + 1]),
+        )
+
+    def forward(p: Any) -> Any:
+        a = np.tanh(data @ p["W0"] + p["b0"])
+        b = np.tanh(a @ p["W1"] + p["b1"])
+        return a, b, b @ p["W2"] + p["b2"]
+
+    def grad(p: Any) -> Any:
+        a, b, out = forward(p)
+        d2 = 2.0 * (out - target) / target.size
+        d1 = d2 @ p["W2"].T * (1.0 - b**2) * (np.arange(120) != 3)
+        d0 = d1 @ p["W1"].T * (1.0 - a**2)
+        parts = (("0", data, d0), ("1", a, d1), ("2", b, d2))
+        return {n + k: v for k, h, d in parts for n, v in (("W", h.T @ d), ("b", d.sum(axis=0)))}
+
+    for seed in range(3):
+        report = check_gradient(lambda p: float(np.mean((forward(p)[2] - target) ** 2)), grad, p, rng=seed)
+        b1 = next(a for a in report.arrays if a.name == 'params["b1"]')
+        between = [c for c in report.causes if c.kind is Kind.BETWEEN]
+
+        assert max(b1.wrong, b1.about) == 1
+        assert all('params["b1"]' in c.place.arrays for c in between)
+
+
+def test_a_complex_operator_that_nothing_explains_depends_on_no_point():
+    """There is no x of which a term could be left out: nothing is said, and nothing breaks."""
+    a, off = normal(4, 3) + 1j * normal(4, 3, seed=1), normal(4, 3, seed=2) + 1j * normal(4, 3, seed=3)
+    x, y = np.zeros(3, complex), np.zeros(4, complex)
+    report = check_adjoint(lambda x: a @ x, lambda y: (a + 0.1 * off).conj().T @ y, x, y)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis == ()

@@ -1,0 +1,163 @@
+"""Factors that x tells: of one entry, of two, of the lines of another array; and short numbers, which tell nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import check_gradient, check_jacobian
+from gradcheck.parameters.functions import whole_numbers_tell
+from gradcheck.results.cause import Kind
+
+DATA = np.array([1.3, -0.4, 2.2, 0.7, 0.1])
+
+
+def normal(p: Any, by_sigma: bool = False) -> Any:
+    """The score of a mean and a log sigma; by_sigma : the second by sigma, the chain rule left out."""
+    mu, sigma = p[0], np.exp(p[1])
+    off = DATA - mu
+    slope = DATA.size - np.sum(off**2) / sigma**2
+    return np.array([-np.sum(off) / sigma**2, slope / sigma if by_sigma else slope])
+
+
+def loss(p: Any) -> float:
+    """Its loss, without constants."""
+    return float(np.sum((DATA - p[0]) ** 2) / (2.0 * np.exp(2.0 * p[1])) + DATA.size * p[1])
+
+
+def test_one_entry_is_scaled_by_what_x_tells():
+    """The derivative by sigma where x holds its logarithm: exp(-0.37) = 0.690734; 1.11 is told by nothing."""
+    x = np.array([0.3, 0.37])
+    by_sigma = check_gradient(loss, lambda p: normal(p, by_sigma=True), x)
+    scaled = check_gradient(loss, lambda p: normal(p) * [1.0, 1.11], x)
+
+    assert check_gradient(loss, normal, x).outcome == "PASS"
+    assert by_sigma.diagnosis == ("one entry, x[1], scaled by 0.690734: exp(-x[1])?",)
+    assert scaled.diagnosis == ("one entry, x[1], scaled by 1.11",)
+
+
+def test_two_entries_that_x_tells_are_explained():
+    """exp(-x) of both is no accident, whose ratios are known to nine digits; one factor of each is nobody's."""
+    x, a = np.array([0.31, -0.62]), np.array([1.7, -0.9])
+    told = check_gradient(lambda x: float(a @ np.exp(x)), lambda x: a, x)
+    other = check_gradient(lambda x: float(a @ np.exp(x)), lambda x: a * np.exp(x) * [1.31, 0.72], x)
+
+    (cause,) = told.causes
+    assert (cause.kind, cause.origin, cause.place.count) == (Kind.PARAMETRISATION, "exp(-x)", 2)
+    assert not any(c.explains for c in other.causes)
+
+
+@pytest.mark.parametrize(
+    ("f", "grad", "origin"),
+    [
+        (lambda x: np.sum(np.exp(x)), lambda x: x * np.exp(x), "x"),
+        (lambda x: np.prod(x), lambda x: np.prod(x) + 0.0 * x, "x"),
+        (lambda x: np.sum(x**3), lambda x: 3.0 * x, "1/x"),
+        (lambda x: np.sum(x**3), lambda x: 3.0 + 0.0 * x, "1/x^2"),
+    ],
+    ids=["x exp x", "product", "3 x", "3"],
+)
+def test_the_factor_x_of_whole_numbers_is_no_count(f: Any, grad: Any, origin: str):
+    """At (1, 2, 3) the factor x is 2 and 3: nothing was added up too often."""
+    (cause,) = check_gradient(f, grad, np.array([1.0, 2.0, 3.0])).causes
+
+    assert (cause.kind, cause.origin) == (Kind.PARAMETRISATION, origin)
+
+
+def test_counts_are_told_where_x_does_not_tell_them():
+    """At zeros, or at whole numbers of which equal ones were counted otherwise, counts are what they are."""
+    assert whole_numbers_tell(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0]))
+    assert not whole_numbers_tell(np.zeros(3), np.array([2.0, 3.0, 2.0]))
+    assert not whole_numbers_tell(np.array([1.0, 1.0, 2.0]), np.array([2.0, 3.0, 2.0]))
+    assert not whole_numbers_tell(np.array([1.5, 2.0, 3.0]), np.array([2.0, 3.0, 2.0]))
+
+
+def test_x_and_minus_x_are_evidence_for_one():
+    """3 for 3 x^2 at -2 and at 2 is 1/4 of it, and at 1 right: no mean over four entries."""
+    report = check_gradient(
+        lambda x: float(np.sum(x**3)), lambda x: 3.0 + 0.0 * x, np.array([-2.0, -1.0, 1.0, 2.0])
+    )
+
+    assert report.outcome == "FAIL"
+    assert not any("mean" in said for said in report.diagnosis)
+
+
+def test_a_factor_is_told_by_another_entry_or_by_the_norm():
+    """A volume, x[2] = 11.7, left out of the sensitivities by the rates; x / |x| taken for x - x (x.g) / |x|^2."""
+    t, x = np.linspace(0.5, 4.0, 6), np.array([1.3, 0.4, 11.7])
+
+    def f(p: Any) -> Any:
+        return (np.exp(-p[1] * t) - np.exp(-p[0] * t)) / p[2]
+
+    def jac(p: Any, by_rates: float = 1.0) -> Any:
+        columns = t * np.exp(-p[0] * t) / p[2], -t * np.exp(-p[1] * t) / p[2], -f(p) / p[2]
+        return np.stack(columns, axis=1) * [by_rates, by_rates, 1.0]
+
+    report = check_jacobian(f, lambda p: jac(p, by_rates=p[2]), x)
+    unit = check_jacobian(
+        lambda v: v / np.linalg.norm(v),
+        lambda v: np.eye(3) - np.outer(v, v) / (v @ v),
+        np.array([0.7, -1.3, 0.45]),
+    )
+
+    assert report.diagnosis == ("analytic = 11.7 x numerical in J[:, 0:2]: x[2]?",)
+    assert unit.diagnosis == ("analytic = 1.54353 x numerical in all 9 entries of J: |x|?",)
+
+
+def test_a_short_number_is_not_told_by_an_entry_that_happens_to_be_it():
+    """x^3 for 4 x^3 is 0.25 of it, as one entry of x is."""
+    x = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    report = check_gradient(lambda x: float(np.sum(x**4)), lambda x: x**3, x)
+
+    assert report.diagnosis == ("analytic = 0.25 x numerical in all 5 entries of x",)
+
+
+def test_factors_of_lines_are_told_by_the_array_that_holds_them():
+    """The scale of each feature, left out of the backward step; other factors are weights of no name."""
+    rng = np.random.default_rng(0)
+    p = {"W": rng.normal(size=(5, 4)), "scale": rng.uniform(0.5, 2.0, 4)}
+
+    def f(p: Any) -> float:
+        return float(np.sum(np.sin(p["W"]) * p["scale"]))
+
+    def grad(p: Any, factor: Any = 1.0) -> Any:
+        return {"W": np.cos(p["W"]) * p["scale"] * factor, "scale": np.sin(p["W"]).sum(axis=0)}
+
+    left_out = check_gradient(f, lambda p: grad(p, 1.0 / p["scale"]), p)
+    weights = check_gradient(f, lambda p: grad(p, np.array([1.2, 0.7, 1.9, 0.4])), p)
+
+    assert left_out.diagnosis[0].endswith('in all 20 entries of params["W"]: 1/params["scale"]?')
+    assert "a weight of each column left out" in weights.diagnosis[0]
+
+
+def test_alike_entries_are_described_by_their_factor():
+    """At x = 1 nothing but the factor of all is seen, and it is no evidence of any."""
+    report = check_gradient(lambda x: float(np.sum(x**3)), lambda x: x**2, np.ones(4))
+
+    assert report.diagnosis == (
+        "analytic = 0.333333 x numerical in all 4 wrong entries of x, which are alike",
+    )
+    assert not any(c.explains for c in report.causes)
+
+
+@pytest.mark.parametrize(("x", "power"), [(np.array([0.4, 1.3, 2.2]), True), (np.arange(1.0, 6.0), False)])
+def test_a_third_is_a_power_as_well_as_a_mean_over_three(x: Any, power: bool):
+    """x^2 for 3 x^2 of three entries; of five entries a fifth is a mean alone."""
+    change = 1.0 if power else 3.0 / 5.0
+    (said,) = check_gradient(lambda x: float(np.sum(x**3)), lambda x: change * x**2, x).diagnosis
+
+    assert ("a power, as d(x^3) = 3 x^2 dx, or a mean where f takes the sum, N = 3" in said) is power
+    assert "a mean where f takes the sum" in said
+
+
+@pytest.mark.parametrize(
+    ("x", "factor"), [(0.1, 1.01), (5e-5, np.exp(1e-4)), (0.7, 1.43)], ids=["1 + x^2", "exp(2 x)", "none"]
+)
+def test_what_people_type_and_what_is_nearly_one_is_told_by_nothing(x: float, factor: float):
+    """1.01 at x = 0.1 is a slip, and no 1 + x^2."""
+    report = check_gradient(lambda x: float(np.exp(x[0])), lambda x: factor * np.exp(x), np.array([x]))
+
+    assert report.outcome == "FAIL"
+    assert not report.causes[0].order
