@@ -37,7 +37,7 @@ from gradcheck.examination.row_evidence import (
     wrong_columns,
 )
 from gradcheck.examination.search import LEFT, SLIGHT
-from gradcheck.examination.silent import BUDGET, Alone, missing_columns, moved_alone, silent_entries
+from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries, stays
 from gradcheck.examination.zeros import zeros_along_directions
 from gradcheck.function.matrix import Matrix, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -102,14 +102,15 @@ def examine_rows(
         return None, None
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
-    alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
+    alone = None if nothing else moved_alone(problem, scaling, silent, rng, share)
+    stay = not nothing and stays(alone)
     rows = _Rows(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
     if slight:
-        return None, rows.divided() if alone.stays else None
-    if alone.stays and not count:
+        return None, rows.divided() if stay else None
+    if stay and not count:
         return None, rows.certificate(inwards)
-    forgotten = nothing or alone.moves
-    setting = None if held or not (forgotten or alone.stays) else rows.known(joint.wrong)
+    forgotten = nothing or bool(alone is not None and alone[1].wrong.any())
+    setting = None if held or not (forgotten or stay) else rows.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.

@@ -188,26 +188,26 @@ class JointTest:
     def run(self) -> Joint:
         """Take directions."""
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
-            return self._nothing(spent=self.along.moved > 0)
+            return self.nothing(spent=self.along.moved > 0)
         first = self.begin()
         self._begun = None  # with its tangent
         if first is None:
-            return self._nothing()
+            return self.nothing()
         if not self._told:
             self.along.sizes = sizes_at_minima(self.along, first, self.most)
             if slope_near_zero(self.along, first):
-                return self._nothing(first)
+                return self.nothing(first)
         watched = ~self.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
             wrong = confirmed(self.along, first, wrong, self.along.unsettled(first))
-            return replace(self._nothing(first), wrong=wrong)
+            return replace(self.nothing(first), wrong=wrong)
         directions = [first]
         del first  # its tangent goes with the next one
         return self._further(directions, ~watched)
 
-    def _nothing(self, *directions: Direction, spent: bool = False) -> Joint:
+    def nothing(self, *directions: Direction, spent: bool = False) -> Joint:
         """That nothing is certified, and nothing wrong."""
         nobody = np.zeros(self.rows, bool)
         return Joint(directions, np.full(self.rows, np.inf), nobody, nobody, self.sizes, spent)
@@ -240,7 +240,7 @@ class JointTest:
             wrong = directions[-1].exceeds & watched & ~open_
             if np.count_nonzero(wrong):
                 self.exceeded = True
-                return replace(self._nothing(*directions), wrong=wrong)
+                return replace(self.nothing(*directions), wrong=wrong)
 
     def _bound(self, most: Sequence[Values]) -> Values:
         """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m).

@@ -14,7 +14,6 @@ from scipy import sparse
 from gradcheck.examination import rows
 from gradcheck.examination.row_evidence import between, mended, rows_evidence
 from gradcheck.examination.rows import examine_rows
-from gradcheck.examination.silent import Alone
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.places import Places
@@ -170,12 +169,13 @@ class Examination:
         assert (problem, scaling, still.any()) == (self.problem, self.scaling, False)
         return self.silent
 
-    def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Alone:
+    def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Any:
         """Whether f stays where these move."""
         assert (problem.objective, scaling, rng) == (self.objective, self.scaling, self.rng)
         assert silent is self.silent
         self.stayed.append(delta)
-        return Alone(self.stay)
+        nobody = np.zeros(1, bool)
+        return None if self.stay else ("test", Joint((), np.ones(1), nobody, nobody, np.ones(1)))
 
     def along(self, tangent: Any) -> Direction:
         """What a direction shows."""
