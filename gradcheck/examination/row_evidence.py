@@ -260,21 +260,6 @@ def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Mat
     return alpha, np.asarray(scaled)
 
 
-def unseen_rows(direction: Direction, alpha: Flat, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
-    """Rows that show nothing wrong, and may be off by what all that do are, most of them: bars were too wide.
-
-    alpha : (m,) as of `scaled_rows`, which explains all that are wrong; returned with the shared part for these rows.
-    """
-    count = int(wrong.sum())
-    if count < max(SHARING, wrong.size / 2):
-        return alpha, wrong & False
-    shared, product = float(median(alpha[wrong])), matrix.product(direction.tangent)
-    off = np.abs(direction.residual - shared * product)
-    fits = off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual)
-    unseen = ~wrong & fits & (product != 0) & bool(fits[wrong].all())
-    return np.where(unseen, shared, alpha), np.asarray(unseen)
-
-
 def absent_rows(
     setting: Setting,
     judge: Callable[[int, Index], Entries],

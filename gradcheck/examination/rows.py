@@ -33,7 +33,6 @@ from gradcheck.examination.row_evidence import (
     stand_out,
     told_by_groups,
     tolerated,
-    unseen_rows,
     wrong_columns,
 )
 from gradcheck.examination.search import LEFT, SLIGHT
@@ -323,11 +322,7 @@ class _Rows:
         begun : as of `find_places`.
         """
         problem, joint = self.problem, self.joint
-        unseen = scaled & False
-        if scaled[joint.wrong].all():
-            alpha, unseen = unseen_rows(joint.directions[-1], alpha, joint.wrong, problem.matrix)
-        every, filled = self.sample(np.flatnonzero(scaled | unseen)) if scaled.any() else (False, 1.0)
-        scaled = scaled | (unseen & self.wrong_rows)
+        every, filled = self.sample(np.flatnonzero(scaled)) if scaled.any() else (False, 1.0)
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows.any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
