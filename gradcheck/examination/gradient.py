@@ -24,8 +24,6 @@ from gradcheck.results.evidence import Evidence
 SEARCHES = 12
 # The part of the chance that directions of arrays take that are claimed to do nothing, and half of it again.
 SILENT = 0.01
-# Fresh directions where one exceeds its bars and a second look along it does not bear that out.
-FRESH = 2
 
 
 def examine_jointly(
@@ -59,18 +57,15 @@ def searched(
     end.
     """
     before: JointTest | None = None
-    for attempt in range(1, SEARCHES + 1):
+    for _ in range(SEARCHES):
         test = claim.begun or claim.test_of(claim.problem, claim.still, before)
         claim.begun = before = joint = None  # with their tangents
         joint = test.run()
         claim.exact = test.exact and test.first is not None
-        if not (joint.certified | joint.wrong)[0]:
-            if claim.probed is not None and test.standing_out(joint)[0]:
-                assert test.first is not None
-                joint = replace(joint, directions=(test.first,), wrong=np.ones(1, bool))
-            elif attempt <= FRESH and test.exceeded:
-                # Something stood out and did not hold at another step: another direction may tell.
-                continue
+        left_open = claim.probed is not None and not (joint.certified | joint.wrong)[0]
+        if left_open and test.standing_out(joint)[0]:
+            assert test.first is not None
+            joint = replace(joint, directions=(test.first,), wrong=np.ones(1, bool))
         setting = known(test, joint)
         if not joint.wrong[0]:
             break
@@ -129,7 +124,7 @@ class _Examination:
             if test.first is not None and self._at_zero(scaling) and self._towers(test.first):
                 claim.setting = None
             return None
-        # A later direction may settle everything where the first left the noise unknown.
+        # Directions may settle everything and leave the noise unknown.
         if self._setting(scaling) is None:
             return None
         claim.judge_the_immovable(scaling)

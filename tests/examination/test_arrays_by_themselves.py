@@ -35,9 +35,8 @@ class Look:
     def __init__(
         self, *, certified: bool = False, wrong: bool = False, standing_out: bool = False, spent: bool = False,
         first: Any = "first", exact: bool = True, limit: Limit = Limit.KINK, interrupted: bool = False,
-        exceeded: bool = False,
     ) -> None:  # fmt: skip
-        self.exceeded, self.along = exceeded, SimpleNamespace(scaling=None)
+        self.along = SimpleNamespace(scaling=None)
         directions: Any = ("one", "last")
         self.joint = Joint(
             directions, np.ones(1), np.array([certified]), np.array([wrong]), np.ones(1), spent
@@ -370,13 +369,6 @@ def test_what_is_tolerated_is_so_from_then_on(examined: Any):
         Look(wrong=True), Look(wrong=True), CERTIFIED, CERTIFIED, found=[TOLERATED, EXPLAINED], wrong_in=[0]
     )
     assert [named["tolerant"] for _, named in found.made] == [False, True, True, False]
-
-
-def test_two_fresh_looks_may_tell_where_something_stood_out_and_did_not_hold(examined: Any):
-    """They rest on nothing before."""
-    found = examined(Look(exceeded=True), Look(exceeded=True), CERTIFIED)
-    assert [named["before"] for _, named in found.made] == [None] * 4
-    assert found.entries == []
 
 
 @pytest.mark.parametrize(
