@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
 from gradcheck.function.coloring import group_columns
@@ -301,22 +301,6 @@ def tolerated(test: JointTest, direction: Direction) -> Mask:
 def explained(test: JointTest, joint: Joint, rows: Mask) -> bool:
     """Whether that explains what the last direction finds in some rows (m,)."""
     return bool(tolerated(test, joint.directions[-1])[rows].all())
-
-
-def seen_of_the_rest(
-    problem: Problem, joint: Joint, judged: Sequence[Entries]
-) -> tuple[Values, Values, Index, int] | None:
-    """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
-
-    It told which one of n columns to mend in some rows, whose entries there are known by themselves.
-    """
-    if len(joint.directions) > 1 or len(judged) != 1:
-        return None
-    (seen,), (alone,) = joint.directions, judged
-    rows, columns = problem.places(alone.coordinates)
-    error = seen.error.copy()
-    error[rows] += alone.estimate.error * np.abs(seen.tangent[columns])
-    return problem.matrix.product(seen.tangent) - seen.residual, error, rows, seen.tangent.size
 
 
 def fill(found: Places, rows: Index, judge: Judge, count: int) -> bool:

@@ -28,7 +28,6 @@ from gradcheck.examination.row_evidence import (
     rows_evidence,
     run_for_rows,
     scaled_rows,
-    seen_of_the_rest,
     spans,
     stand_out,
     told_by_groups,
@@ -304,15 +303,10 @@ class _Rows:
         problem = replace(self.problem, matrix=claim)
 
         def test_of(fixed: Mask, share: float, exact: bool) -> JointTest:
-            test = JointTest(
+            return JointTest(
                 problem, self.test.along.scaling, self.rng, share,
                 exact=exact, fixed=fixed, tolerant=tolerant, before=before,
             )  # fmt: skip
-            if before is not None and not (tolerant or fixed.any()):
-                seen = seen_of_the_rest(self.problem, self.joint, self.judged)
-                if seen is not None:
-                    test.count(self.joint.directions[-1], *seen)
-            return test
 
         return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact, fixed=beside)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
@@ -70,16 +70,14 @@ class JointTest:
         before: JointTest | None = None,
     ) -> None:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
-        self.delta = delta
-        self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Three directions certify what they show within so much.
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(delta)[2]))
         self.along = Directions(
             problem,
             scaling,
             rng,
             exact=exact,
-            fixed=self.fixed,
+            fixed=np.zeros(self.rows, bool) if fixed is None else fixed,
             delta=delta,
             enough=enough,
             tolerant=tolerant,
@@ -101,8 +99,6 @@ class JointTest:
         self.past_rounding = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
-        # (m,) among so many rows, or ways to mend one, a direction that counts has chosen.
-        self._choices: Index | None = None
 
     @property
     def exact(self) -> bool:
@@ -172,19 +168,6 @@ class JointTest:
                 self._begun = self.first
         return self._begun
 
-    def count(self, seen: Direction, slope: Values, error: Values, chosen: Index, choices: int) -> None:
-        """Begin with a direction that another claim was examined along: f's slope (m,) there, known within `error`.
-
-        Where `before` tells of f. chosen : rows of this claim that were chosen after that direction, among so many
-        choices: each of these makes it less unlikely that the direction leaves little of a mistake.
-        """
-        if self._told:
-            self._begun = self.along.compared(
-                seen.tangent, seen.step, slope, error, exact=seen.exact, fit=seen.fit
-            )
-            self._choices = np.full(self.rows, self.rows)
-            self._choices[chosen] = chosen.size * choices
-
     def run(self) -> Joint:
         """Take directions."""
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
@@ -197,7 +180,7 @@ class JointTest:
             self.along.sizes = sizes_at_minima(self.along, first, self.most)
             if slope_near_zero(self.along, first):
                 return self.nothing(first)
-        watched = ~self.fixed & np.isfinite(first.error)
+        watched = ~self.along.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
@@ -231,7 +214,9 @@ class JointTest:
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
                     residuals = np.array([d.most[certified] for d in directions])
-                    kept = precise(residuals, self.sizes[certified], self.delta, int(self.along.unseen.any()))
+                    kept = precise(
+                        residuals, self.sizes[certified], self.along.delta, int(self.along.unseen.any())
+                    )
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < A_DIRECTION:
@@ -243,28 +228,11 @@ class JointTest:
                 return replace(self.nothing(*directions), wrong=wrong)
 
     def _bound(self, most: Sequence[Values]) -> Values:
-        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m).
-
-        Where the claim was chosen after the first one either that counts, for as many as it might have chosen, or the
-        fresh ones do for this claim alone: half of the chance is for each.
-        """
-        choices = self._choices
-        if choices is None:
-            return self._bound_of(most, self.delta)
-        if len(most) == 1:
-            return np.full(self.rows, np.inf)
-        bound = self._bound_of(most[1:], self.delta / 2.0)
-        for count in np.unique(choices).tolist():
-            rows = np.flatnonzero(choices == count)
-            every = bound_of([each[rows] for each in most], self.delta / (4.0 * count), unseen=1)
-            bound[rows] = np.minimum(bound[rows], every)
-        return bound
-
-    def _bound_of(self, most: Sequence[Values], delta: float) -> Values:
+        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m)."""
         unseen = self.along.unseen
         if np.count_nonzero(unseen) in (0, self.rows):
-            return bound_of(most, delta, unseen=int(unseen[0]))
-        return np.where(unseen, bound_of(most, delta, unseen=1), bound_of(most, delta))
+            return bound_of(most, self.along.delta, unseen=int(unseen[0]))
+        return np.where(unseen, bound_of(most, self.along.delta, unseen=1), bound_of(most, self.along.delta))
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
@@ -305,7 +273,7 @@ class JointTest:
         if noisy and not self.noisy and affords(self.along, 1):
             first = self.along.first(FARTHEST) or first
         self.first = first
-        return first.exceeds & ~self.fixed if first.fit is not None else np.zeros(self.rows, bool)
+        return first.exceeds & ~self.along.fixed if first.fit is not None else np.zeros(self.rows, bool)
 
     @property
     def limit(self) -> Limit:
