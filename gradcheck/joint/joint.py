@@ -72,17 +72,11 @@ class JointTest:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
         # Three directions certify what they show within so much.
         enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(delta)[2]))
+        fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         self.along = Directions(
-            problem,
-            scaling,
-            rng,
-            exact=exact,
-            fixed=np.zeros(self.rows, bool) if fixed is None else fixed,
-            delta=delta,
-            enough=enough,
-            tolerant=tolerant,
-            probed=probed,
-        )
+            problem, scaling, rng,
+            exact=exact, fixed=fixed, delta=delta, enough=enough, tolerant=tolerant, probed=probed,
+        )  # fmt: skip
         self.first: Direction | None = None
         self._begun: Direction | None = None
         self._told = before is not None and before.tells(scaling)
