@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -19,7 +20,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import Judge, Places
 from gradcheck.joint.repairs import entries
 from gradcheck.numerics.differences import Wanted
-from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, within
@@ -52,30 +53,32 @@ ASKED = 64
 
 
 def run_for_rows(
-    test_of: Callable[[Mask, float, bool], JointTest],
-    count: int,
+    problem: Problem,
+    scaling: Scaling,
+    rng: np.random.Generator,
     shares: Iterator[float],
     *,
     exact: bool = True,
     fixed: Mask | None = None,
+    **more: Any,
 ) -> tuple[JointTest, Joint]:
-    """A joint test of `count` rows, and others of those that it leaves open, as long as each leaves less than half.
+    """A joint test of all rows, and others of those that it leaves open, as long as each leaves less than half.
 
     A kink within the step of a few rows is in the way of none that is nearer, or along another direction. The one that
     tells what is wrong is returned, and what they show together.
 
-    test_of(fixed, share, exact) : the test of all but some rows (m,), with its share of the chance to be wrong; exact :
-    whether f may be asked for complex numbers. fixed : rows (m,) that are not looked at.
+    shares : of the chance to be wrong, for each test. exact, fixed, more : as of `JointTest`.
     """
+    count = left = problem.f_x.size
     fixed = np.zeros(count, bool) if fixed is None else fixed
-    test = test_of(fixed, next(shares), exact)
+    test = JointTest(problem, scaling, rng, next(shares), exact=exact, fixed=fixed, **more)
     joint = test.run()
-    left = count
     for _ in range(AGAIN):
         still = count - int(np.count_nonzero(joint.certified | fixed))
         if joint.wrong.any() or joint.spent or still == 0 or 2 * still >= left:
             break
-        again = test_of(joint.certified | fixed, next(shares), test.exact)
+        known = joint.certified | fixed
+        again = JointTest(problem, scaling, rng, next(shares), exact=test.exact, fixed=known, **more)
         later, left = again.run(), still
         if later.wrong.any():
             return again, later

@@ -86,10 +86,7 @@ def examine_rows(
         return None, None  # a column that has no room
     if scaling.nothing.all() and not (scaling.lengths.any() or inwards.any()):
         return None, zeros_along_directions(problem, block, scaling, silent, next(shares), confidence, rng)
-    test, joint = run_for_rows(
-        lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
-        problem.f_x.size, shares,
-    )  # fmt: skip
+    test, joint = run_for_rows(problem, scaling, rng, shares)
     if inwards.any() and not scaling.lengths.any():
         # Where no coordinate moves to both sides what does is right in every row.
         joint = replace(joint, certified=~joint.wrong, bound=np.zeros(joint.wrong.size))
@@ -300,15 +297,10 @@ class _Rows:
         self, claim: Matrix, before: JointTest | None, beside: Mask, *, tolerant: bool = False
     ) -> tuple[JointTest, Joint]:
         """Directions for another matrix, and their test; before : what told of f, where it serves."""
-        problem = replace(self.problem, matrix=claim)
-
-        def test_of(fixed: Mask, share: float, exact: bool) -> JointTest:
-            return JointTest(
-                problem, self.test.along.scaling, self.rng, share,
-                exact=exact, fixed=fixed, tolerant=tolerant, before=before,
-            )  # fmt: skip
-
-        return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact, fixed=beside)
+        return run_for_rows(
+            replace(self.problem, matrix=claim), self.test.along.scaling, self.rng, self.shares,
+            exact=self.test.exact, fixed=beside, tolerant=tolerant, before=before,
+        )  # fmt: skip
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all.

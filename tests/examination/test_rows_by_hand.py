@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gradcheck.examination import rows
+from gradcheck.examination import row_evidence, rows
 from gradcheck.examination.row_evidence import between, mended, rows_evidence
 from gradcheck.examination.rows import examine_rows
 from gradcheck.function.matrix import Dense, Product, Sparse
@@ -125,7 +125,6 @@ class Examination:
         self.searched: list[Any] = []
         self.repairs: list[Any] = []
         for name in (
-            "JointTest",
             "scaling_of",
             "silent_entries",
             "moved_alone",
@@ -135,6 +134,7 @@ class Examination:
             "repaired",
         ):
             monkeypatch.setattr(rows, name, getattr(self, name))
+        monkeypatch.setattr(row_evidence, "JointTest", self.JointTest)
         self.noise, self.led = tells_noise, first
         self.asked: list[Any] = []
         self.told: list[Any] = []
