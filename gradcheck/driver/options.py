@@ -74,7 +74,7 @@ class GivenToGradients(Given, total=False):
     hessian: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How a check judges, and what it may cost; `check_gradient` and `check_jacobian` say what each means.
 
@@ -276,27 +276,21 @@ def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:
     return f"gradcheck.{', '.join([start, *given, seed])})"
 
 
-def spelled_out(check: Check) -> Check:
-    """The same check, with a signature that names each option in the place of **options: for `help()` and editors."""
-    shared = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields(Options)
-    ]
-    return _with_options(check, shared)
-
-
 def with_options_of(other: Callable[..., Any]) -> Callable[[Check], Check]:
-    """The same, for a check whose **options are those of another check."""
+    """A check whose signature names the options of another in the place of **options: for `help()` and editors."""
     named = [p for p in inspect.signature(other).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return lambda check: _with_options(check, named)
+
+    def spelled_out(check: Check) -> Check:
+        signature = inspect.signature(check)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        # What inspect and pydoc read; a function has the attribute only once it is set.
+        vars(check)["__signature__"] = signature.replace(parameters=[*own, *named])
+        return check
+
+    return spelled_out
 
 
-def _with_options(check: Check, options: Sequence[inspect.Parameter]) -> Check:
-    signature = inspect.signature(check)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    # What inspect and pydoc read; a function has the attribute only once it is set.
-    vars(check)["__signature__"] = signature.replace(parameters=[*own, *options])
-    return check
+spelled_out = with_options_of(Options)
 
 
 def signature_of(check: Callable[..., Any]) -> Callable[[Check], Check]:
