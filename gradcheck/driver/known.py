@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
-from gradcheck.evidence.farther import CHANCE
+from gradcheck.evidence.farther import BITS_BY_CHANCE
 from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
@@ -34,7 +34,7 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
     values = np.ravel(np.asarray(values, np.float64))
     with np.errstate(over="ignore"):
         held = values.astype(dtype) == values
-    most = min(CHANCE, np.finfo(dtype).nmant)
+    most = min(BITS_BY_CHANCE, np.finfo(dtype).nmant)
     mantissa = np.frexp(values)[0] * 2.0**most
     return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 

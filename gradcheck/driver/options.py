@@ -75,7 +75,7 @@ class GivenToGradients(Given, total=False):
     hessian: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How a check judges, and what it may cost; `check_gradient` and `check_jacobian` say what each means.
 

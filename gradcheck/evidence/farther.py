@@ -21,7 +21,7 @@ from gradcheck.results.outcome import Limit
 # So many times as long as the kept step at the least and at the most; between them twice what noise asks for.
 SHORTEST, LONGEST, SPARE = 4.0, 300.0, 2.0
 # f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
-CHANCE = 12
+BITS_BY_CHANCE = 12
 # How far, in the scale of x, an output is to stay the same: any slope that counts leaves the grid of float32 on the
 # way, and what counts or finds an index seldom moves so near.
 FARTHER = 0.1
@@ -63,7 +63,7 @@ def few_digits(values: Flat) -> Mask:
     """Which numbers (m,) have fewer bits, or decimals, than those that are computed in single precision or rounded."""
     values = values.astype(np.float64)
     bits = significant_bits(values[None, :])
-    return np.asarray((bits <= CHANCE) | ((bits > SINGLE) & (decimal_steps(values) == 0)))
+    return np.asarray((bits <= BITS_BY_CHANCE) | ((bits > SINGLE) & (decimal_steps(values) == 0)))
 
 
 def leave(setting: Setting, outputs: Mask, rng: Any) -> Mask:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
-from gradcheck.evidence.farther import CHANCE, few_digits, stay
+from gradcheck.evidence.farther import BITS_BY_CHANCE, few_digits, stay
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.numerics.outputs import HALF_GRID
@@ -173,7 +173,7 @@ def _assumed(problem: Problem) -> list[tuple[Problem, Fits | None]]:
     values = f_x.astype(np.float64)
     bits = _bits(values)
     # What is round by chance (25, 0.375) may be of any format, but not all of the values.
-    if CHANCE < bits.max() <= SINGLE and eps < eps_of("float32"):
+    if BITS_BY_CHANCE < bits.max() <= SINGLE and eps < eps_of("float32"):
         single = replace(
             problem, level=ROUNDING * eps_of("float32") * np.abs(f_x), relative_step=eps_of("float32"),
             tolerance=problem.tolerance.of("float32"),

@@ -37,8 +37,10 @@ class Claim:
     where they are, as they were judged or named. setting : what measuring entries takes, once it is known.
     judged, regions : what was found. factors : what arrays are divided by in the claim of `problem`, where that is
     within the tolerance. exact : whether f may be asked for complex numbers. begun : a test of the claim as it is now,
-    whose first direction was taken. tolerant : whether errors within the tolerance are nothing that is wrong. shares :
-    of the chance to be wrong, for each test that comes.
+    whose first direction was taken. tolerant : whether errors within the tolerance are nothing that is wrong. unnamed :
+    whether what is wrong fills a part of an array, and was not named. disputed : whether entries are open that a
+    direction accuses and their own bars cannot clear. probed : as of `JointTest`. shares : of the chance to be wrong,
+    for each test that comes.
     """
 
     problem: Problem
@@ -52,6 +54,9 @@ class Claim:
     exact: bool = True
     begun: JointTest | None = None
     tolerant: bool = False
+    unnamed: bool = False
+    disputed: bool = False
+    probed: Values | None = None
     shares: Iterator[float] = field(default_factory=lambda: iter(()))
 
     def __post_init__(self) -> None:
@@ -62,7 +67,7 @@ class Claim:
         known = None if before is None else before.known_lengths
         return JointTest(
             problem, scaling_of(problem, still, known), self.rng, next(self.shares),
-            exact=self.exact, before=before, tolerant=self.tolerant,
+            exact=self.exact, before=before, tolerant=self.tolerant, probed=self.probed,
         )  # fmt: skip
 
     def judge(self, entries: Index, off: Flat | None = None) -> Entries:

@@ -21,7 +21,7 @@ from gradcheck.examination.row_evidence import (
     rows_evidence,
     spans,
 )
-from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries
+from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
@@ -173,7 +173,7 @@ class _Columns:
         if not throughout.all():
             array, wrong = self._of_directions(throughout, looked)
         regions = list[Region]()
-        stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
+        stayed = stays(moved_alone(problem, self.scaling, self.silent, rng, self.delta))
         if not stayed and groups == 0:
             missing, stayed = missing_columns(
                 problem, self.scaling, self.silent, partial(of_column, self._judging, sweep), self.block,

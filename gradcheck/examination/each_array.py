@@ -12,13 +12,11 @@ from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
-from gradcheck.examination.gradient import SEARCHES
+from gradcheck.examination.gradient import searched
 from gradcheck.examination.parts import give_numbers, missing
-from gradcheck.examination.search import leave_the_rest, search
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
-from gradcheck.joint.joint import JointTest
-from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
@@ -50,7 +48,8 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
     if largest > HUGE:
         problem = problem.in_units(2.0 ** min(math.frexp(largest)[1], 1000))
     size = np.array([root_mean_square(claimed[block.slice][usable[block.slice]]) for block in blocks])
-    claim = Claim(problem, rng, ~usable, replace(setting, gradient_scale=size))
+    known = replace(setting, gradient_scale=size)
+    claim = Claim(problem, rng, ~usable, known, probed=problem.level)
     beyond, others = np.split(np.flatnonzero(~usable), [IMMOVABLE])
     claim.judged = [none_judged(problem.x.dtype), sweep(setting, claimed[beyond], beyond)]
     arrays, ended = list[ArrayEvidence](), claim.judged[-1].interrupted
@@ -74,6 +73,7 @@ def _alone(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
     block, still = claim.problem.parameters.blocks[k], claim.still
     if not claim.analytic[block.slice].any():
         return _of_zeros(claim, block, confidence)
+    claim.begun, claim.tolerant, claim.shares = None, False, shares_of(1.0 - confidence)
     claim.still = np.ones_like(still)
     claim.still[block.slice] = still[block.slice]
     try:
@@ -85,38 +85,15 @@ def _alone(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
 
 def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
     """What directions show that move one array, whatever they leave open; a small one is judged entry by entry then."""
-    block, setting, tolerant = claim.problem.parameters.blocks[k], claim.setting, False
-    assert setting is not None
-    test = None
-    claim.shares = shares_of(1.0 - confidence)
-    for _ in range(SEARCHES):
-        scaling = scaling_of(claim.problem, claim.still)
-        test = JointTest(
-            claim.problem, scaling, claim.rng, next(claim.shares),
-            exact=claim.exact, probed=claim.problem.level, tolerant=tolerant, before=test,
-        )  # fmt: skip
-        joint, claim.begun = test.run(), None
-        claim.exact = test.exact and test.first is not None
-        if not (joint.certified | joint.wrong)[0] and test.standing_out(joint)[0]:
-            assert test.first is not None
-            joint = replace(joint, directions=(test.first,), wrong=np.ones(1, bool))
-        if not joint.wrong[0]:
-            break
-        found = search(claim, test, joint.directions[-1])
-        if found.dense:
-            leave_the_rest(claim)
-        again = found.tolerated and not (found.explains or tolerant)
-        tolerant |= found.tolerated
-        # A factor within the tolerance is nothing wrong, and yet the claim is another without it.
-        helps = found.tolerated or claim.begun is not None or claim.wrong_in(block)
-        if not again and (found.dense or found.spent or not helps):
-            break
-    assert test is not None
-    if not (joint.certified[0] or claim.wrong_in(block)):
+    tested = searched(claim, lambda *_: claim.setting)
+    assert tested is not None
+    test, joint = tested
+    scaling = test.along.scaling
+    if not (joint.certified[0] or claim.wrong_in(claim.problem.parameters.blocks[k])):
         _judge_the_largest(claim, few=not joint.wrong[0])
     give_numbers(claim, joint, scaling)
     claim.judge_the_immovable(scaling)
-    limit = Limit.ACCEPTED if tolerant else test.limit
+    limit = Limit.ACCEPTED if claim.tolerant else test.limit
     limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else limit
     return evidence_of(claim, joint, scaling, confidence, limit).arrays[k]
 

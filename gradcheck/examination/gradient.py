@@ -11,8 +11,8 @@ from gradcheck._typing import Flat
 from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import give_numbers, missing
-from gradcheck.examination.search import search as search_for
-from gradcheck.examination.silent import Alone, moved_alone, silent_entries
+from gradcheck.examination.search import search
+from gradcheck.examination.silent import moved_alone, silent_entries, stays
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, Scaling
@@ -24,8 +24,6 @@ from gradcheck.results.evidence import Evidence
 SEARCHES = 12
 # The part of the chance that directions of arrays take that are claimed to do nothing, and half of it again.
 SILENT = 0.01
-# Fresh directions where one exceeds its bars and a second look along it does not bear that out.
-FRESH = 2
 
 
 def examine_jointly(
@@ -50,12 +48,42 @@ def examine_jointly(
     return claim.setting, survey, examination.accused
 
 
+def searched(
+    claim: Claim, known: Callable[[JointTest, Joint], Problem | None]
+) -> tuple[JointTest, Joint] | None:
+    """The last test and its directions, after a search for what each one before found wrong; None: no way on.
+
+    known(test, joint) : what measuring entries takes, as far as a test tells it; where something is wrong None is an
+    end.
+    """
+    before: JointTest | None = None
+    for _ in range(SEARCHES):
+        test = claim.begun or claim.test_of(claim.problem, claim.still, before)
+        claim.begun = before = joint = None  # with their tangents
+        joint = test.run()
+        claim.exact = test.exact and test.first is not None
+        left_open = claim.probed is not None and not (joint.certified | joint.wrong)[0]
+        if left_open and test.standing_out(joint)[0]:
+            assert test.first is not None
+            joint = replace(joint, directions=(test.first,), wrong=np.ones(1, bool))
+        setting = known(test, joint)
+        if not joint.wrong[0]:
+            break
+        if setting is None:
+            return None
+        before = test
+        if not search(claim, test, joint.directions[-1]):
+            break
+    assert joint is not None
+    return test, joint
+
+
 @dataclass
 class _Examination:
     """The course of an examination.
 
-    accused : whether the complex step says that something is wrong. unnamed : whether that was located but not named.
-    disputed : whether it did not hold nearer to x. whole : the scaling of the first test, when all was moved.
+    accused : whether the complex step says that something is wrong. whole : the scaling of the first test, when all was
+    moved.
     """
 
     claim: Claim
@@ -63,13 +91,11 @@ class _Examination:
     probed: Callable[[], Problem | None]
     confidence: float
     accused: bool = False
-    unnamed: bool = False
-    disputed: bool = False
     whole: Scaling | None = None
 
     def run(self) -> Evidence | None:
         """Directions, what they leave of arrays that are claimed to do nothing, and the evidence of both."""
-        claim, tested = self.claim, self._tested()
+        claim, tested = self.claim, searched(self.claim, self._known)
         if tested is None:
             return None
         test, joint = tested
@@ -82,22 +108,23 @@ class _Examination:
         apart: Joint | None = None
         if settled or test.along.moved == 0:
             alone = self._alone(scaling)
-            if not alone.stays:
+            if not stays(alone):
                 return None
-            apart = alone.joint if alone.joint is not None and alone.joint.certified[0] else None
-            if not settled and alone.test is not None and alone.joint is not None and scaling.nothing.all():
+            apart = alone[1] if alone is not None else None
+            if alone is not None and not settled and scaling.nothing.all():
                 # Nothing is claimed: these directions are all that there is to look at.
-                settled, test, joint, scaling = True, alone.test, alone.joint, alone.test.along.scaling
+                settled, (test, joint) = True, alone
+                scaling = test.along.scaling
                 if claim.setting is None and test.first is not None and test.first.fit is not None:
                     claim.setting = self.setting_of(test.first, test.level, scaling.rms)
-        if not self.unnamed:
+        if not claim.unnamed:
             give_numbers(claim, joint, scaling)
-        decided = self.disputed or any(part.judgement.wrong.any() for part in claim.judged)
-        if self.unnamed or not (settled or decided):
+        decided = claim.disputed or any(part.judgement.wrong.any() for part in claim.judged)
+        if claim.unnamed or not (settled or decided):
             if test.first is not None and self._at_zero(scaling) and self._towers(test.first):
                 claim.setting = None
             return None
-        # A later direction may settle everything where the first left the noise unknown.
+        # Directions may settle everything and leave the noise unknown.
         if self._setting(scaling) is None:
             return None
         claim.judge_the_immovable(scaling)
@@ -105,40 +132,17 @@ class _Examination:
             claim.judge_the_small(joint, scaling)
         return evidence_of(claim, joint, scaling if settled else None, self.confidence, alone=apart)
 
-    def _tested(self) -> tuple[JointTest, Joint] | None:
-        """The last test and its directions, after a search for what each one before found wrong; None: no way on."""
-        claim = self.claim
-        joint: Joint | None = None
-        test: JointTest | None = None
-        for attempt in range(1, SEARCHES + 1):
-            # Where nothing was found wrong something else about f was: it is looked at anew.
-            before = test if joint is not None and joint.wrong[0] else None
-            test = claim.begun or claim.test_of(claim.problem, claim.still, before)
-            del before
-            claim.begun = joint = None  # with their tangents
-            scaling, joint = test.along.scaling, test.run()
-            self.whole = self.whole or scaling
-            claim.exact = test.exact and test.first is not None
-            if attempt <= FRESH and not (joint.wrong | joint.certified)[0] and test.exceeded:
-                # Something stood out and did not hold at another step: another direction may tell.
-                continue
-            if claim.setting is None and self._tells(test, joint.wrong[0]):
-                assert test.first is not None
-                claim.setting = self.setting_of(test.first, test.level, scaling.rms)
-            if not joint.wrong[0]:
-                break
-            self.accused = joint.directions[-1].exact
-            if self._setting(scaling) is None:
-                return None
-            found = search_for(claim, test, joint.directions[-1])
-            self.unnamed, self.disputed = found.dense, self.disputed | found.disputed
-            if found.tolerated and not (found.explains or claim.tolerant):
-                claim.tolerant = True
-            elif not found.explains or found.spent:
-                break
-        assert joint is not None
-        assert test is not None
-        return test, joint
+    def _known(self, test: JointTest, joint: Joint) -> Problem | None:
+        """What measuring entries takes, where the first direction tells it; before entries are accused, or a probe."""
+        claim, scaling, wrong = self.claim, test.along.scaling, joint.wrong[0]
+        self.whole = self.whole or scaling
+        if claim.setting is None and self._tells(test, wrong):
+            assert test.first is not None
+            claim.setting = self.setting_of(test.first, test.level, scaling.rms)
+        if not wrong:
+            return claim.setting
+        self.accused = joint.directions[-1].exact
+        return self._setting(scaling)
 
     def _all_judged(self, whole: Scaling) -> bool:
         """Whether nothing is left of any array that was claimed to do something. whole : where everything moves."""
@@ -154,15 +158,16 @@ class _Examination:
             self.claim.setting = setting
         return self.claim.setting
 
-    def _alone(self, scaling: Scaling) -> Alone:
-        """Whether f stays where only arrays move that are claimed to do nothing, but for those that are named."""
+    def _alone(self, scaling: Scaling) -> tuple[JointTest, Joint] | None:
+        """Directions that move only arrays that are claimed to do nothing, but for those that are named."""
         claim, delta = self.claim, SILENT * (1.0 - self.confidence)
+        alone: tuple[JointTest, Joint] | None = None
         for share in (1.0, 0.5) if np.count_nonzero(scaling.nothing) else ():
             silent = silent_entries(claim.problem, scaling, claim.still)
             alone = moved_alone(claim.problem, scaling, silent, claim.rng, share * delta)
-            if alone.stays or self._setting(scaling) is None or not missing(claim, silent):
-                return alone
-        return Alone(not np.count_nonzero(scaling.nothing))
+            if stays(alone) or self._setting(scaling) is None or not missing(claim, silent):
+                break
+        return alone
 
     def _at_zero(self, scaling: Scaling) -> bool:
         """Whether entries that are 0 move."""

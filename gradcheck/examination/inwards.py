@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -52,6 +52,7 @@ def shared_with(inwards: Flat, problem: Problem) -> Problem:
     return replace(problem, tolerance=tolerance)
 
 
+@dataclass
 class InwardTest:
     """Directions for a claim that move columns (n,) by some lengths, each to the side that has its sign.
 
@@ -59,19 +60,16 @@ class InwardTest:
     ones in every entry, are nothing that is wrong.
     """
 
-    def __init__(
-        self,
-        setting: Setting,
-        problem: Problem,
-        lengths: Flat,
-        rng: np.random.Generator,
-        delta: float,
-        *,
-        tolerant: bool = False,
-    ) -> None:
-        self.setting, self.problem, self.lengths, self.rng = setting, problem, lengths, rng
-        self.delta, self.tolerant = delta, tolerant
-        self.sizes = self._sizes() * float(np.min(np.abs(lengths), where=lengths != 0, initial=np.inf))
+    setting: Setting
+    problem: Problem
+    lengths: Flat
+    rng: np.random.Generator
+    delta: float
+    tolerant: bool
+
+    def __post_init__(self) -> None:
+        shortest = float(np.min(np.abs(self.lengths), where=self.lengths != 0, initial=np.inf))
+        self.sizes = self._sizes() * shortest
 
     def run(self) -> Joint:
         """Directions until all rows are certified, something is wrong, or nothing can be said this way."""
@@ -166,7 +164,7 @@ def certified_inwards(
     found: Joint | None = None
     for share in islice(shares, TESTS):
         right, wrong = known()
-        test = InwardTest(setting, right, lengths, rng, share, tolerant=found is not None and not wrong)
+        test = InwardTest(setting, right, lengths, rng, share, found is not None and not wrong)
         found = test.run()
         if not found.wrong.any() or most == 0:
             break

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
 from gradcheck.function.coloring import group_columns
@@ -19,7 +20,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import Judge, Places
 from gradcheck.joint.repairs import entries
 from gradcheck.numerics.differences import Wanted
-from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, within
@@ -52,30 +53,32 @@ ASKED = 64
 
 
 def run_for_rows(
-    test_of: Callable[[Mask, float, bool], JointTest],
-    count: int,
+    problem: Problem,
+    scaling: Scaling,
+    rng: np.random.Generator,
     shares: Iterator[float],
     *,
     exact: bool = True,
     fixed: Mask | None = None,
+    **more: Any,
 ) -> tuple[JointTest, Joint]:
-    """A joint test of `count` rows, and others of those that it leaves open, as long as each leaves less than half.
+    """A joint test of all rows, and others of those that it leaves open, as long as each leaves less than half.
 
     A kink within the step of a few rows is in the way of none that is nearer, or along another direction. The one that
     tells what is wrong is returned, and what they show together.
 
-    test_of(fixed, share, exact) : the test of all but some rows (m,), with its share of the chance to be wrong; exact :
-    whether f may be asked for complex numbers. fixed : rows (m,) that are not looked at.
+    shares : of the chance to be wrong, for each test. exact, fixed, more : as of `JointTest`.
     """
+    count = left = problem.f_x.size
     fixed = np.zeros(count, bool) if fixed is None else fixed
-    test = test_of(fixed, next(shares), exact)
+    test = JointTest(problem, scaling, rng, next(shares), exact=exact, fixed=fixed, **more)
     joint = test.run()
-    left = count
     for _ in range(AGAIN):
         still = count - int(np.count_nonzero(joint.certified | fixed))
         if joint.wrong.any() or joint.spent or still == 0 or 2 * still >= left:
             break
-        again = test_of(joint.certified | fixed, next(shares), test.exact)
+        known = joint.certified | fixed
+        again = JointTest(problem, scaling, rng, next(shares), exact=test.exact, fixed=known, **more)
         later, left = again.run(), still
         if later.wrong.any():
             return again, later
@@ -260,21 +263,6 @@ def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Mat
     return alpha, np.asarray(scaled)
 
 
-def unseen_rows(direction: Direction, alpha: Flat, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
-    """Rows that show nothing wrong, and may be off by what all that do are, most of them: bars were too wide.
-
-    alpha : (m,) as of `scaled_rows`, which explains all that are wrong; returned with the shared part for these rows.
-    """
-    count = int(wrong.sum())
-    if count < max(SHARING, wrong.size / 2):
-        return alpha, wrong & False
-    shared, product = float(median(alpha[wrong])), matrix.product(direction.tangent)
-    off = np.abs(direction.residual - shared * product)
-    fits = off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual)
-    unseen = ~wrong & fits & (product != 0) & bool(fits[wrong].all())
-    return np.where(unseen, shared, alpha), np.asarray(unseen)
-
-
 def absent_rows(
     setting: Setting,
     judge: Callable[[int, Index], Entries],
@@ -316,22 +304,6 @@ def tolerated(test: JointTest, direction: Direction) -> Mask:
 def explained(test: JointTest, joint: Joint, rows: Mask) -> bool:
     """Whether that explains what the last direction finds in some rows (m,)."""
     return bool(tolerated(test, joint.directions[-1])[rows].all())
-
-
-def seen_of_the_rest(
-    problem: Problem, joint: Joint, judged: Sequence[Entries]
-) -> tuple[Values, Values, Index, int] | None:
-    """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
-
-    It told which one of n columns to mend in some rows, whose entries there are known by themselves.
-    """
-    if len(joint.directions) > 1 or len(judged) != 1:
-        return None
-    (seen,), (alone,) = joint.directions, judged
-    rows, columns = problem.places(alone.coordinates)
-    error = seen.error.copy()
-    error[rows] += alone.estimate.error * np.abs(seen.tangent[columns])
-    return problem.matrix.product(seen.tangent) - seen.residual, error, rows, seen.tangent.size
 
 
 def fill(found: Places, rows: Index, judge: Judge, count: int) -> bool:

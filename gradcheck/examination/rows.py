@@ -28,16 +28,14 @@ from gradcheck.examination.row_evidence import (
     rows_evidence,
     run_for_rows,
     scaled_rows,
-    seen_of_the_rest,
     spans,
     stand_out,
     told_by_groups,
     tolerated,
-    unseen_rows,
     wrong_columns,
 )
 from gradcheck.examination.search import LEFT, SLIGHT
-from gradcheck.examination.silent import BUDGET, Alone, missing_columns, moved_alone, silent_entries
+from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries, stays
 from gradcheck.examination.zeros import zeros_along_directions
 from gradcheck.function.matrix import Matrix, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -88,10 +86,7 @@ def examine_rows(
         return None, None  # a column that has no room
     if scaling.nothing.all() and not (scaling.lengths.any() or inwards.any()):
         return None, zeros_along_directions(problem, block, scaling, silent, next(shares), confidence, rng)
-    test, joint = run_for_rows(
-        lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
-        problem.f_x.size, shares,
-    )  # fmt: skip
+    test, joint = run_for_rows(problem, scaling, rng, shares)
     if inwards.any() and not scaling.lengths.any():
         # Where no coordinate moves to both sides what does is right in every row.
         joint = replace(joint, certified=~joint.wrong, bound=np.zeros(joint.wrong.size))
@@ -102,14 +97,15 @@ def examine_rows(
         return None, None
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
-    alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
+    alone = None if nothing else moved_alone(problem, scaling, silent, rng, share)
+    stay = not nothing and stays(alone)
     rows = _Rows(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
     if slight:
-        return None, rows.divided() if alone.stays else None
-    if alone.stays and not count:
+        return None, rows.divided() if stay else None
+    if stay and not count:
         return None, rows.certificate(inwards)
-    forgotten = nothing or alone.moves
-    setting = None if held or not (forgotten or alone.stays) else rows.known(joint.wrong)
+    forgotten = nothing or bool(alone is not None and alone[1].wrong.any())
+    setting = None if held or not (forgotten or stay) else rows.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
@@ -301,20 +297,10 @@ class _Rows:
         self, claim: Matrix, before: JointTest | None, beside: Mask, *, tolerant: bool = False
     ) -> tuple[JointTest, Joint]:
         """Directions for another matrix, and their test; before : what told of f, where it serves."""
-        problem = replace(self.problem, matrix=claim)
-
-        def test_of(fixed: Mask, share: float, exact: bool) -> JointTest:
-            test = JointTest(
-                problem, self.test.along.scaling, self.rng, share,
-                exact=exact, fixed=fixed, tolerant=tolerant, before=before,
-            )  # fmt: skip
-            if before is not None and not (tolerant or fixed.any()):
-                seen = seen_of_the_rest(self.problem, self.joint, self.judged)
-                if seen is not None:
-                    test.count(self.joint.directions[-1], *seen)
-            return test
-
-        return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact, fixed=beside)
+        return run_for_rows(
+            replace(self.problem, matrix=claim), self.test.along.scaling, self.rng, self.shares,
+            exact=self.test.exact, fixed=beside, tolerant=tolerant, before=before,
+        )  # fmt: skip
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all.
@@ -322,11 +308,7 @@ class _Rows:
         begun : as of `find_places`.
         """
         problem, joint = self.problem, self.joint
-        unseen = scaled & False
-        if scaled[joint.wrong].all():
-            alpha, unseen = unseen_rows(joint.directions[-1], alpha, joint.wrong, problem.matrix)
-        every, filled = self.sample(np.flatnonzero(scaled | unseen)) if scaled.any() else (False, 1.0)
-        scaled = scaled | (unseen & self.wrong_rows)
+        every, filled = self.sample(np.flatnonzero(scaled)) if scaled.any() else (False, 1.0)
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows.any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled

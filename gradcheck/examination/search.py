@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,26 +41,10 @@ TOLD = 2
 MOST_REPLACED = 2**20
 
 
-@dataclass(frozen=True)
-class Found:
-    """What came of a search.
-
-    explains : whether it found anything to judge. dense : what is wrong fills a part of an array, and was not named.
-    spent : it ended before its time. tolerated : errors that the tolerance accepts explain what no entry does.
-    disputed : entries are open that a direction accuses and their own bars cannot clear.
-    """
-
-    explains: bool
-    dense: bool = False
-    spent: bool = False
-    tolerated: bool = False
-    disputed: bool = False
-
-
-def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
-    """Find what is wrong along a direction; it stays still from then on."""
+def search(claim: Claim, test: JointTest, direction: Direction) -> bool:
+    """Find what is wrong along a direction, which stays still from then on; whether another test may tell more."""
     if _explained_by_a_triangle(claim, test, direction) or explained_by_a_factor(claim, test, direction):
-        return Found(explains=True)
+        return True
     budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)
     # What independent errors within the tolerance explain accuses none of the entries, unless a few are found at once.
     accepted = bool(tolerated(test, direction).all())
@@ -84,17 +67,24 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         wrong = claim.judge(left).wrong
         places = Places([*places.wrong, *wrong], [*places.right, *np.setdiff1d(left, wrong)])
     if places.dense:
-        filled = fill_arrays(claim, test, direction, places.wrong)
-        return Found(explains=filled, dense=not filled)
+        claim.unnamed = not fill_arrays(claim, test, direction, places.wrong)
+        if claim.unnamed:
+            _leave_the_rest(claim)
+        return not claim.unnamed
     if places.spent and clear and _told_by_a_sample(claim, test, direction, places):
-        return Found(explains=True)
+        return True
     if places.spent:
-        leave_the_rest(claim)
-    explained = accepted and not places.wrong
-    disputed = not (places.wrong or explained) and claim.leave_open(places.right)
-    # Right entries explain it where nothing is left that they do not.
-    by_right = places.right and not (explained and (places.spent or places.unexplained.any()))
-    return Found(bool(places.wrong or by_right), False, places.spent, explained, disputed)
+        _leave_the_rest(claim)
+    if places.wrong:
+        return not places.spent
+    if accepted:
+        # Right entries explain it where nothing is left that they do not.
+        if places.right and not (places.spent or places.unexplained.any()):
+            return True
+        again, claim.tolerant = not claim.tolerant, True
+        return again
+    claim.disputed |= claim.leave_open(places.right)
+    return bool(places.right) and not places.spent
 
 
 def _explained_by_a_triangle(claim: Claim, test: JointTest, direction: Direction) -> bool:
@@ -165,7 +155,7 @@ def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, place
     return True
 
 
-def leave_the_rest(claim: Claim) -> None:
+def _leave_the_rest(claim: Claim) -> None:
     """Say of the arrays in which entries are wrong that something else may be."""
     for block in claim.problem.parameters.blocks:
         if claim.entries_wrong_in(block):

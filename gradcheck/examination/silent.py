@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -46,48 +46,36 @@ def silent_entries(problem: Problem, scaling: Scaling, still: Mask) -> Mask:
     return found if problem.room is None else found & ~problem.narrow
 
 
-@dataclass(frozen=True)
-class Alone:
-    """What f shows where coordinates move alone that are claimed to do nothing.
-
-    stays : it shows no slope. test, joint : the directions; None where there are no such coordinates.
-    """
-
-    stays: bool
-    test: JointTest | None = None
-    joint: Joint | None = None
-
-    @property
-    def moves(self) -> bool:
-        """Whether an output has a slope for certain: what noise hides neither moves nor stays."""
-        return self.joint is not None and bool(self.joint.wrong.any())
-
-
 def moved_alone(
     problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Generator, delta: float
-) -> Alone:
-    """Directions that move these coordinates (n,) alone, each by its own scale.
+) -> tuple[JointTest, Joint] | None:
+    """Directions that move these coordinates (n,) alone, each by its own scale; None where there are none.
 
-    Or where that tells nothing, and is small beside those of the others, by theirs: a bias before a normalisation is
-    1e-18 after some steps of descent, and its size says nothing of how f changes.
+    Certified where f shows no slope, wrong where an output has one for certain: what noise hides is neither. Where they
+    tell nothing, and that scale is small beside those of the others, by theirs: a bias before a normalisation is 1e-18
+    after some steps of descent, and its size says nothing of how f changes.
     """
     if not silent.any():
-        return Alone(True)
+        return None
     own = problem.scales
     others = own[scaling.lengths > 0]
     usual = median(others) if others.size else 0.0
     lengths = [own] if own[silent].min() >= SMALL * usual else [own, np.maximum(own, usual)]
-    alone = Alone(False)
     for each in lengths:
         alone = _moved_by(problem, scaling, np.where(silent, each, 0.0), rng, delta / len(lengths))
-        if alone.stays or alone.moves:
+        if alone[1].certified.all() or alone[1].wrong.any():
             break
     return alone
 
 
+def stays(alone: tuple[JointTest, Joint] | None) -> bool:
+    """Whether f shows no slope along what was moved alone."""
+    return alone is None or bool(alone[1].certified.all())
+
+
 def _moved_by(
     problem: Problem, scaling: Scaling, lengths: Flat, rng: np.random.Generator, delta: float
-) -> Alone:
+) -> tuple[JointTest, Joint]:
     """The same, moved by these lengths (n,).
 
     A mistake there is relative to its row: what the directions would miss of it is no more than is accepted. Where the
@@ -96,21 +84,19 @@ def _moved_by(
     # Of products alone one row is known entry by entry, and several are not: nothing is claimed of a part of x.
     known = problem.matrix if problem.matrix.shape[0] > 1 else Dense(one_row(problem.matrix)[None, :])
     rows = scaled_rms(known, np.ones(lengths.size))
-    if rows is None:
-        return Alone(False)
     # The claim is 0: what it is beside that, a rounding of 1e-18 for one, is less than the others' tolerance.
     nothing = csc_array(problem.matrix.shape, dtype=np.float64)
     silent = replace(problem, matrix=Sparse(nothing, nothing))
     test = JointTest(silent, replace(scaling, lengths=lengths), rng, delta, exact=False)
+    if rows is None:
+        return test, test.nothing()
     joint = test.run()
-    if not joint.certified.all():
-        return Alone(False, test, joint)
-    if not rows.any():
-        return Alone(True, test, joint)
+    if not (joint.certified.all() and rows.any()):
+        return test, joint
     accepted = problem.tolerance.rtol * of_typical_size(rows) + problem.tolerance.atol
     claimed = known.norms((lengths > 0).astype(float))
     if claimed is None or (claimed > accepted).any():
-        return Alone(False, test, joint)
+        return test, replace(joint, certified=joint.certified & False)
     told, missed = joint.directions, _missed(joint.directions, lengths)
     hidden = (missed > accepted).any() and (missed * told[-1].step / FARTHEST <= accepted).all()
     if hidden or any((d.off > 0).any() for d in told):
@@ -118,8 +104,9 @@ def _moved_by(
         # be more than rounding there.
         longest = test.along.first(FARTHEST)
         told = told if longest is None else (*told, longest)
-    stays = all((d.off <= 3.0 * d.error).all() for d in told)
-    return Alone(bool(stays and (_missed(told, lengths) <= accepted).all()), test, joint)
+    within = all((d.off <= 3.0 * d.error).all() for d in told)
+    stay = within and (_missed(told, lengths) <= accepted).all()
+    return test, replace(joint, certified=joint.certified & stay)
 
 
 def _missed(directions: Sequence[Direction], lengths: Flat) -> Values:
@@ -152,16 +139,17 @@ def missing_columns(
         regions += [] if region is None else [region]
         left[columns[: len(looked)] if region is None else columns] = False
     alone = moved_alone(problem, scaling, left, rng, delta)
-    if alone.test is not None and alone.joint is not None and alone.moves:
+    if alone is not None and alone[1].wrong.any():
+        test, joint = alone
 
         def look_at(column: int, rows: Index, _: Values | None) -> Entries:
             judged.append(judge(column, every))
             left[column] = False
             return some_rows(judged[-1], rows)
 
-        find_places(alone.test, alone.joint.directions[-1], alone.joint.wrong, look_at, between, rng, BUDGET)
+        find_places(test, joint.directions[-1], joint.wrong, look_at, between, rng, BUDGET)
         alone = moved_alone(problem, scaling, left, rng, delta)
-    return Evidence(concatenate(judged), (), tuple(regions)), alone.stays
+    return Evidence(concatenate(judged), (), tuple(regions)), stays(alone)
 
 
 def _sample(

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.examination.row_evidence import rows_evidence, slopes_along
-from gradcheck.examination.silent import moved_alone
+from gradcheck.examination.silent import moved_alone, stays
 from gradcheck.joint.places import Judge
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
@@ -39,12 +39,15 @@ def zeros_along_directions(
     Beside these a slope may show far nearer to coordinates that are 0, which have no size.
     """
     alone = moved_alone(problem, scaling, silent, rng, share)
-    first = alone.test.first if alone.test else None
-    if not alone.stays or alone.joint is None or first is None or first.fit is None:
+    if alone is None or not stays(alone):
+        return None
+    test, joint = alone
+    first = test.first
+    if first is None or first.fit is None:
         return None
     if (problem.narrow & ~silent).any() or (first.fit.size > TOWERING * np.abs(problem.f_x)).any():
         return None
-    return Evidence(none_judged(problem.x.dtype), (rows_evidence(problem, block, alone.joint, confidence),))
+    return Evidence(none_judged(problem.x.dtype), (rows_evidence(problem, block, joint, confidence),))
 
 
 def directions_of_zeros(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.evidence.farther import leave
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
@@ -71,21 +71,13 @@ class JointTest:
         before: JointTest | None = None,
     ) -> None:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
-        self.delta = delta
-        self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Two directions certify what they show within so much.
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta, 1)[1]))
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(delta, 1)[1]))
+        fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         self.along = Directions(
-            problem,
-            scaling,
-            rng,
-            exact=exact,
-            fixed=self.fixed,
-            delta=delta,
-            enough=enough,
-            tolerant=tolerant,
-            probed=probed,
-        )
+            problem, scaling, rng,
+            exact=exact, fixed=fixed, delta=delta, enough=enough, tolerant=tolerant, probed=probed,
+        )  # fmt: skip
         self.first: Direction | None = None
         self._begun: Direction | None = None
         self._told = before is not None and before.tells(scaling)
@@ -102,8 +94,6 @@ class JointTest:
         self.past_rounding = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
-        # (m,) among so many rows, or ways to mend one, a direction that counts has chosen.
-        self._choices: Index | None = None
 
     @property
     def exact(self) -> bool:
@@ -173,32 +163,19 @@ class JointTest:
                 self._begun = self.first
         return self._begun
 
-    def count(self, seen: Direction, slope: Values, error: Values, chosen: Index, choices: int) -> None:
-        """Begin with a direction that another claim was examined along: f's slope (m,) there, known within `error`.
-
-        Where `before` tells of f. chosen : rows of this claim that were chosen after that direction, among so many
-        choices: each of these makes it less unlikely that the direction leaves little of a mistake.
-        """
-        if self._told:
-            self._begun = self.along.compared(
-                seen.tangent, seen.step, slope, error, exact=seen.exact, fit=seen.fit
-            )
-            self._choices = np.full(self.rows, self.rows)
-            self._choices[chosen] = chosen.size * choices
-
     def run(self) -> Joint:
         """Take directions."""
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
-            return self._nothing(spent=self.along.moved > 0)
+            return self.nothing(spent=self.along.moved > 0)
         first = self.begin()
         self._begun = None  # with its tangent
         if first is None:
-            return self._nothing()
+            return self.nothing()
         if not self._told:
             self.along.sizes = sizes_at_minima(self.along, first, self.most)
             if slope_near_zero(self.along, first):
-                return self._nothing(first)
-        watched = ~self.fixed & np.isfinite(first.error)
+                return self.nothing(first)
+        watched = ~self.along.fixed & np.isfinite(first.error)
         resting = at_rest(first) & watched & (first.weight == 0)
         if np.count_nonzero(resting):
             watched &= ~leave(self.problem, resting, self.along.rng)
@@ -206,12 +183,12 @@ class JointTest:
         if np.count_nonzero(wrong):
             self.exceeded = True
             wrong = confirmed(self.along, first, wrong, self.along.unsettled(first))
-            return replace(self._nothing(first), wrong=wrong)
+            return replace(self.nothing(first), wrong=wrong)
         directions = [first]
         del first  # its tangent goes with the next one
         return self._further(directions, ~watched)
 
-    def _nothing(self, *directions: Direction, spent: bool = False) -> Joint:
+    def nothing(self, *directions: Direction, spent: bool = False) -> Joint:
         """That nothing is certified, and nothing wrong."""
         nobody = np.zeros(self.rows, bool)
         return Joint(directions, np.full(self.rows, np.inf), nobody, nobody, self.sizes, spent)
@@ -235,7 +212,9 @@ class JointTest:
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any() and len(directions) > 1:
                     residuals = np.array([d.most[certified] for d in directions])
-                    kept = precise(residuals, self.sizes[certified], self.delta, int(self.along.unseen.any()))
+                    kept = precise(
+                        residuals, self.sizes[certified], self.along.delta, int(self.along.unseen.any())
+                    )
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < A_DIRECTION:
@@ -244,31 +223,14 @@ class JointTest:
             wrong = directions[-1].exceeds & watched & ~open_
             if np.count_nonzero(wrong):
                 self.exceeded = True
-                return replace(self._nothing(*directions), wrong=wrong)
+                return replace(self.nothing(*directions), wrong=wrong)
 
     def _bound(self, most: Sequence[Values]) -> Values:
-        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m).
-
-        Where the claim was chosen after the first one either that counts, for as many as it might have chosen, or the
-        fresh ones do for this claim alone: half of the chance is for each.
-        """
-        choices = self._choices
-        if choices is None:
-            return self._bound_of(most, self.delta)
-        if len(most) == 1:
-            return np.full(self.rows, np.inf)
-        bound = self._bound_of(most[1:], self.delta / 2.0)
-        for count in np.unique(choices).tolist():
-            rows = np.flatnonzero(choices == count)
-            every = bound_of([each[rows] for each in most], self.delta / (4.0 * count), unseen=1)
-            bound[rows] = np.minimum(bound[rows], every)
-        return bound
-
-    def _bound_of(self, most: Sequence[Values], delta: float) -> Values:
+        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m)."""
         unseen = self.along.unseen
         if np.count_nonzero(unseen) in (0, self.rows):
-            return bound_of(most, delta, unseen=int(unseen[0]))
-        return np.where(unseen, bound_of(most, delta, unseen=1), bound_of(most, delta))
+            return bound_of(most, self.along.delta, unseen=int(unseen[0]))
+        return np.where(unseen, bound_of(most, self.along.delta, unseen=1), bound_of(most, self.along.delta))
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
@@ -309,7 +271,7 @@ class JointTest:
         if noisy and not self.noisy and affords(self.along, 1):
             first = self.along.first(FARTHEST) or first
         self.first = first
-        return first.exceeds & ~self.fixed if first.fit is not None else np.zeros(self.rows, bool)
+        return first.exceeds & ~self.along.fixed if first.fit is not None else np.zeros(self.rows, bool)
 
     @property
     def limit(self) -> Limit:

@@ -46,7 +46,7 @@ def known_of(n: int = 6, rows: int = 1, *, matrix: Any = None, x: Any = None, **
     matrix = Dense(np.ones((rows, flat.size))) if matrix is None else matrix
     objective: Any = SimpleNamespace(parameters=parameters, affords=lambda points: True)
     inspection = Inspection(4.0, matrix, (), "float64", 1)
-    options = Options(1e-5, 1e-9, 1e-2, confidence=0.99, subgradient=True, rng=7)
+    options = Options(rtol=1e-5, atol=1e-9, resolution=1e-2, confidence=0.99, subgradient=True, rng=7)
     known = Known(objective, options, flat, inspection=inspection)
     for name, value in parts.items():
         vars(next(part for part in (objective, options, inspection, known) if name in vars(part)))[name] = (

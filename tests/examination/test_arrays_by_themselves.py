@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.examination import each_array
+from gradcheck.examination import each_array, gradient
 from gradcheck.examination.each_array import HUGE, examine_each_array
-from gradcheck.examination.search import Found
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem
@@ -37,6 +36,7 @@ class Look:
         self, *, certified: bool = False, wrong: bool = False, standing_out: bool = False, spent: bool = False,
         first: Any = "first", exact: bool = True, limit: Limit = Limit.KINK, interrupted: bool = False,
     ) -> None:  # fmt: skip
+        self.along = SimpleNamespace(scaling=None)
         directions: Any = ("one", "last")
         self.joint = Joint(
             directions, np.ones(1), np.array([certified]), np.array([wrong]), np.ones(1), spent
@@ -66,14 +66,25 @@ class Claim:
 
     shares: Any
 
-    def __init__(self, of: Examination, problem: Any, rng: Any, still: Any, setting: Any) -> None:
+    def __init__(
+        self, of: Examination, problem: Any, rng: Any, still: Any, setting: Any, *, probed: Any
+    ) -> None:
         assert rng is RNG
+        assert (probed == problem.level).all()
+        self.probed, self.begun, self.tolerant = probed, None, False
         self.of, self.problem, self.rng, self.still, self.setting = of, problem, rng, still, setting
         self.analytic = one_row(problem.matrix)
         self.judged: list[Any] = []
         self.regions: list[Any] = []
         self.exact = True
         of.claim, of.began = self, still.copy()
+
+    def test_of(self, problem: Any, still: Any, before: Any) -> Look:
+        """The next look, with a scaling of its own."""
+        assert (problem, still is self.still) == (self.problem, True)
+        self.of.stills.append(still.copy())
+        given = {"exact": self.exact, "tolerant": self.tolerant, "before": before}
+        return self.of.looked(next(self.shares), given)
 
     def judge_column(self, column: int, _: Any, off: Any) -> Any:
         """One of them."""
@@ -127,7 +138,6 @@ class Examination:
         self.entries: list[Any] = []
         self.averages: list[Any] = []
         self.told: list[Any] = []
-        self.rest: list[Any] = []
         self.zeros: list[Any] = []
         self.numbered: list[Any] = []
         self.sampled: list[Any] = []
@@ -139,9 +149,6 @@ class Examination:
             level=LEVEL, relative_step=1e-3,
         )  # fmt: skip
         for name in (
-            "JointTest",
-            "scaling_of",
-            "search",
             "evidence_of",
             "sweep",
             "directions_of_zeros",
@@ -149,9 +156,9 @@ class Examination:
             "missing",
         ):
             monkeypatch.setattr(each_array, name, getattr(self, name))
-        monkeypatch.setattr(each_array, "leave_the_rest", self.rest.append)
+        monkeypatch.setattr(gradient, "search", self.search)
         monkeypatch.setattr(each_array, "averaged", self.averaged)
-        monkeypatch.setattr(each_array, "Claim", lambda *given: Claim(self, *given))
+        monkeypatch.setattr(each_array, "Claim", lambda *given, **named: Claim(self, *given, **named))
         self.evidence = examine_each_array(self.setting, confidence=CONFIDENCE, rng=RNG)
 
     def sweep(self, setting: Any, claimed: Any, entries: Any) -> Any:
@@ -160,28 +167,21 @@ class Examination:
         self.beyond = claimed.tolist(), entries.tolist()
         return replace(none_judged(np.dtype(float)), interrupted=self.swept)
 
-    def scaling_of(self, problem: Any, still: Any) -> Any:
-        """Another scaling for each look."""
-        assert problem is self.claim.problem
-        assert still is self.claim.still
-        self.stills.append(still.copy())
-        self.scaling = object()
-        return self.scaling
-
-    def JointTest(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Look:
+    def looked(self, share: float, given: dict[str, Any]) -> Look:
         """The next look."""
-        assert (problem, scaling, rng) == (self.claim.problem, self.scaling, RNG)
-        assert named.pop("probed") == self.claim.setting.level / self.claim.problem.unit
-        self.made.append((delta, named))
+        self.made.append((share, given))
         self.shown = self.looks[min(len(self.made), len(self.looks)) - 1]
+        self.scaling = self.shown.along.scaling = object()
         return self.shown
 
-    def search(self, claim: Any, test: Any, direction: Any) -> Found:
-        """What comes of a search."""
+    def search(self, claim: Any, test: Any, direction: Any) -> bool:
+        """Whether another look is to follow on a search, and whether errors within the tolerance are nothing then."""
         assert (claim, test) == (self.claim, self.shown)
         self.searched.append(direction)
         self.claim.still[np.flatnonzero(~self.claim.still)[:1]] = True
-        return self.found[min(len(self.searched), len(self.found)) - 1]
+        again, tolerant = self.found[min(len(self.searched), len(self.found)) - 1]
+        self.claim.tolerant |= tolerant
+        return bool(again)
 
     def averaged(self, setting: Any, evidence: Any, before: int) -> Any:
         """Averages of what was judged last."""
@@ -225,7 +225,7 @@ class Examination:
 
 
 CERTIFIED = Look(certified=True)
-EXPLAINED, UNEXPLAINED = Found(True), Found(False)
+EXPLAINED, UNEXPLAINED, TOLERATED = (True, False), (False, False), (True, True)
 
 
 @pytest.fixture
@@ -351,35 +351,23 @@ def test_searches_go_on_as_long_as_they_find_something_wrong(examined: Any):
     assert found.entries == []
 
 
-@pytest.mark.parametrize(
-    ("found", "wrong_in"),
-    [
-        (Found(True, spent=True), [0]),
-        (Found(True, spent=True, tolerated=True), []),
-        (Found(True), []),
-        (Found(True), [1]),
-        (Found(False, dense=True), [0]),
-    ],
-)
-def test_a_search_that_finds_nothing_or_ends_is_the_last(examined: Any, found: Found, wrong_in: list[int]):
-    """What is dense is left open."""
-    ended = examined(Look(wrong=True), CERTIFIED, found=[found], wrong_in=wrong_in)
+def test_a_search_that_finds_nothing_or_ends_is_the_last(examined: Any):
+    """Of its array."""
+    ended = examined(Look(wrong=True), CERTIFIED, found=[UNEXPLAINED], wrong_in=[0])
     assert len(ended.searched) == 1
     assert len(ended.made) == 2  # one for each array
-    assert ended.rest == ([ended.claim] if found.dense else [])
 
 
 def test_what_is_tolerated_is_so_from_then_on(examined: Any):
     """In each look that follows for this array, and no other."""
     found = examined(
         Look(wrong=True), Look(wrong=True), Look(wrong=True), CERTIFIED,
-        found=[Found(True, tolerated=True), EXPLAINED, UNEXPLAINED],
+        found=[TOLERATED, UNEXPLAINED, UNEXPLAINED],
     )  # fmt: skip
     assert [named["tolerant"] for _, named in found.made] == [False, True, False]
     found = examined(
-        Look(wrong=True), Look(wrong=True), CERTIFIED, CERTIFIED,
-        found=[Found(True, tolerated=True), EXPLAINED], wrong_in=[0],
-    )  # fmt: skip
+        Look(wrong=True), Look(wrong=True), CERTIFIED, CERTIFIED, found=[TOLERATED, EXPLAINED], wrong_in=[0]
+    )
     assert [named["tolerant"] for _, named in found.made] == [False, True, True, False]
 
 
@@ -421,7 +409,7 @@ def test_an_array_that_stays_open_is_judged_entry_by_entry_where_it_has_a_hundre
     assert found.evidence.entries.interrupted is True  # as the average is
     assert examined(Look(), sizes=(101,)).entries == []
     assert examined(sizes=(100,)).entries == []
-    wrong = examined(Look(wrong=True), found=[Found(True, spent=True)], sizes=(100,), wrong_in=[0])
+    wrong = examined(Look(wrong=True), found=[UNEXPLAINED], sizes=(100,), wrong_in=[0])
     assert wrong.entries == []
 
 

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
-from gradcheck.examination.silent import Alone
 from gradcheck.function.matrix import Dense, Product, Sparse
+from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
@@ -204,12 +204,13 @@ class Examination:
         self.inwards_of = np.flatnonzero(lengths).tolist()
         return self.inwards
 
-    def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Alone:
+    def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Any:
         """Whether f does where columns move that are claimed to do nothing."""
         assert (problem.objective, rng, delta) == (self.objective, self.rng, DELTA)
         assert isinstance(scaling, SimpleScaling)
         self.asked_of = silent.tolist()
-        return Alone(self.stay)
+        nobody = np.zeros(1, bool)
+        return None if self.stay else ("test", Joint((), np.ones(1), nobody, nobody, np.ones(1)))
 
     def missing_columns(
         self, problem: Any, scaling: Any, silent: Any, judge: Any, block: Any, rng: Any, delta: float

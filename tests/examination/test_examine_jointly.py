@@ -11,8 +11,6 @@ import pytest
 
 from gradcheck.examination import gradient
 from gradcheck.examination.gradient import examine_jointly
-from gradcheck.examination.search import Found
-from gradcheck.examination.silent import Alone
 from gradcheck.numerics.steps import TOWERING
 
 RNG: Any = object()
@@ -58,7 +56,18 @@ class Look:
 
 
 WRONG = {"wrong": True, "last": line(exact=True)}
-EXPLAINED, UNEXPLAINED = Found(True), Found(False)
+
+
+@dataclass(frozen=True)
+class Came:
+    """What comes of a search: whether another test is to follow, and what the claim knows then."""
+
+    again: bool
+    unnamed: bool = False
+    disputed: bool = False
+
+
+EXPLAINED, UNEXPLAINED = Came(True), Came(False)
 
 
 class Examination:
@@ -99,7 +108,7 @@ class Examination:
         self.numbered: list[Any] = []
         self.factor = object()
         for name in (
-            "search_for",
+            "search",
             "evidence_of",
             "missing",
             "silent_entries",
@@ -121,7 +130,7 @@ class Examination:
         self.claim = SimpleNamespace(
             problem=problem, rng=rng, still=still, setting=None, judged=self.judged, exact=True, begun=None,
             judge_the_immovable=self.immovable.append, judge_the_small=lambda *of: self.small.append(of), regions=[],
-            test_of=self.test_of,
+            test_of=self.test_of, probed=None, unnamed=False, disputed=False,
         )  # fmt: skip
         return self.claim
 
@@ -149,7 +158,7 @@ class Examination:
         )
         return look
 
-    def search_for(self, *given: Any) -> Found:
+    def search(self, *given: Any) -> bool:
         """What comes of a search; it may find something wrong."""
         assert given == (self.claim, self.shown, self.shown.directions[-1])
         assert self.claim.begun is None
@@ -157,18 +166,20 @@ class Examination:
         if self.begins is not None:
             self.claim.begun, self.begins = self.looked(self.begins), None
         self.judged.append(SimpleNamespace(judgement=SimpleNamespace(wrong=np.array([False, self.wrong]))))
-        return self.found[min(len(self.searched), len(self.found)) - 1]
+        came = self.found[min(len(self.searched), len(self.found)) - 1]
+        self.claim.unnamed, self.claim.disputed = came.unnamed, self.claim.disputed or came.disputed
+        return bool(came.again)
 
     def silent_entries(self, problem: Any, scaling: Any, still: Any) -> Any:
         """Which entries do nothing."""
         assert (problem, scaling, still is self.claim.still) == (self.claim.problem, self.scaling, True)
         return "silent"
 
-    def moved_alone(self, *given: Any) -> Alone:
+    def moved_alone(self, *given: Any) -> Any:
         """Whether f does."""
         assert given[:4] == (self.claim.problem, self.scaling, "silent", RNG)
         self.stayed.append(given[4])
-        return Alone(self.stay.pop(0))
+        return None if self.stay.pop(0) else (None, SimpleNamespace(certified=np.zeros(1, bool)))
 
     def missing(self, *given: Any) -> bool:
         """Whether something is wrong in these."""
@@ -234,19 +245,8 @@ def test_f_is_asked_for_complex_numbers_as_long_as_it_takes_them(examined: Any, 
 
 def test_off_the_domain_of_f_it_is_not_asked_for_complex_numbers(examined: Any):
     """There is no first direction."""
-    found = examined(Look(exceeded=True, first=False), Look(certified=True))
+    found = examined(Look(wrong=True, first=False), Look(certified=True), found=[EXPLAINED])
     assert [asked for asked, _ in found.made] == [True, False]
-    assert found.setting == Known(found.shown.first, None, "rms 1")
-
-
-def test_two_fresh_directions_may_tell_where_one_did_not_hold(examined: Any):
-    """They rest on nothing before; where nothing stood out there is none."""
-    found = examined(Look(exceeded=True))
-    assert [before for _, before in found.made] == [None] * 3
-    assert found.survey is None
-    assert len(examined(Look()).made) == 1
-    again = examined(Look(exceeded=True), Look(exceeded=True), Look(certified=True))
-    assert again.survey == "what was found"
 
 
 @pytest.mark.parametrize(("begun", "made"), [(Look(certified=True), 1), (Look(**WRONG), 2)])
@@ -275,21 +275,11 @@ def test_a_first_direction_that_does_not_tell_the_noise_leaves_it_to_a_probe(exa
     assert (nowhere.setting, nowhere.survey, nowhere.immovable) == (None, None, [])
 
 
-def test_a_later_look_may_tell_the_noise(examined: Any):
-    """One that settles: where something stood out and did not hold nothing is told, whatever it shows."""
-    found = examined(
-        Look(unsettled=True, exceeded=True), Look(exceeded=True), Look(certified=True, level="other")
-    )
-    assert found.setting == Known(found.looks[2].first, "other", "rms 2")
-    assert found.probes == 0
-
-
 def test_noise_that_is_seen_where_something_stood_out_is_a_ripple_for_all_that_is_known(examined: Any):
     """It is left to a probe near x; beside what is wrong, or where nothing stood out, it is noise."""
     noise = {"level": "noise", "unsettled": True}
     for look, told in ((Look(exceeded=True, **noise), False), (Look(**noise), True)):
-        found = examined(look, Look(exceeded=True, **noise), Look(exceeded=True, **noise))
-        assert (found.setting is not None) is told
+        assert (examined(look).setting is not None) is told
     found = examined(Look(exceeded=True, wrong=True, **noise), found=[UNEXPLAINED])
     assert (found.setting.level, found.probes) == ("noise", 0)
 
@@ -338,11 +328,10 @@ def test_what_the_complex_step_accuses_is_told(examined: Any, exact: bool):
     assert found.surveyed == []
 
 
-@pytest.mark.parametrize("end", [UNEXPLAINED, Found(True, spent=True)])
 @pytest.mark.parametrize("wrong", [False, True])
-def test_a_search_that_explains_nothing_or_is_spent_ends_it(examined: Any, end: Found, wrong: bool):
+def test_a_search_that_explains_nothing_or_is_spent_ends_it(examined: Any, wrong: bool):
     """What was found to be wrong is told, and nothing is certified; otherwise other ways are to tell."""
-    found = examined(Look(**WRONG), Look(certified=True), found=[end], wrong=wrong)
+    found = examined(Look(**WRONG), Look(certified=True), found=[UNEXPLAINED], wrong=wrong)
     assert len(found.made) == 1
     assert found.survey == ("what was found" if wrong else None)
     assert found.surveyed == ([None] if wrong else [])
@@ -350,29 +339,24 @@ def test_a_search_that_explains_nothing_or_is_spent_ends_it(examined: Any, end: 
 
 def test_what_is_dense_and_not_named_is_left_to_other_ways(examined: Any):
     """Though some entries are known to be wrong."""
-    found = examined(Look(**WRONG), found=[Found(False, dense=True)], wrong=True)
+    found = examined(Look(**WRONG), found=[Came(False, unnamed=True)], wrong=True)
     assert (found.survey, found.surveyed) == (None, [])
-    # Of an earlier search that is none of the questions.
-    found = examined(Look(**WRONG), Look(**WRONG), found=[Found(True, dense=True), UNEXPLAINED], wrong=True)
-    assert found.survey == "what was found"
 
 
-@pytest.mark.parametrize(("dense", "factored"), [(False, True), (False, False), (True, True)])
-def test_what_is_off_by_a_factor_gets_its_numbers_before_it_is_decided(
-    examined: Any, dense: bool, factored: bool
-):
+@pytest.mark.parametrize("factored", [False, True])
+def test_what_is_off_by_a_factor_gets_its_numbers_before_it_is_decided(examined: Any, factored: bool):
     """Without a certificate these decide; where something is left to other ways there are none."""
     looks = [Look(**WRONG), Look()]
-    found = examined(*looks, found=[EXPLAINED, Found(True, dense=dense)], factored=factored)
+    found = examined(*looks, found=[EXPLAINED], factored=factored)
     assert found.numbered == [found.shown]
     assert found.survey == ("what was found" if factored else None)
-    left = examined(Look(**WRONG), found=[Found(False, dense=True)], factored=factored)
+    left = examined(Look(**WRONG), found=[Came(False, unnamed=True)], factored=factored)
     assert (left.numbered, left.survey) == ([], None)
 
 
 def test_entries_that_are_disputed_decide(examined: Any):
     """By any of the searches: nothing passes for which entries are open."""
-    for found in ([Found(False, disputed=True)], [Found(True, disputed=True), UNEXPLAINED]):
+    for found in ([Came(False, disputed=True)], [Came(True, disputed=True), UNEXPLAINED]):
         assert examined(Look(**WRONG), found=found).survey == "what was found"
     assert examined(Look(**WRONG), found=[EXPLAINED, UNEXPLAINED]).survey is None
 

@@ -219,7 +219,7 @@ def test_a_part_by_a_factor_is_taken_out_of_the_claim(monkeypatch: pytest.Monkey
     assert (rng is claim.rng, delta, named) == (
         True,
         DELTA / 2.0,
-        {"exact": True, "before": TEST, "tolerant": False},
+        {"exact": True, "before": TEST, "tolerant": False, "probed": None},
     )
 
 
@@ -499,7 +499,7 @@ def test_a_test_moves_what_is_not_known_as_far_as_f_is_known(monkeypatch: pytest
     assert given == [
         (
             of.problem, claim.rng, pytest.approx(DELTA * share, rel=1e-12),
-            {"exact": exact, "before": known, "tolerant": False},
+            {"exact": exact, "before": known, "tolerant": False, "probed": None},
         )
         for of, share, known in (
             (claim, 1 / 2, None), (claim, 1 / 4, before), (claim, 1 / 12, TEST), (other, 1 / 24, None),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_jacobian
+from gradcheck.examination import row_evidence
 from gradcheck.examination.row_evidence import run_for_rows
 from gradcheck.joint.direction import Direction, Joint
 
@@ -149,12 +150,17 @@ def run(*joints: Joint) -> tuple[Any, Joint, list[Any]]:
     """What tests say that show these in turn, the one that is returned, and what was asked of each."""
     asked: list[Any] = []
 
-    def test_of(fixed: Any, share: float, exact: bool) -> Any:
-        asked.append((np.flatnonzero(fixed).tolist(), share, exact))
+    def test_of(*given: Any, fixed: Any, exact: bool) -> Any:
+        assert given[:3] == (problem, "scaling", "rng")
+        asked.append((np.flatnonzero(fixed).tolist(), given[3], exact))
         return SimpleNamespace(run=lambda: joints[len(asked) - 1], exact=False, nth=len(asked))
 
+    problem: Any = SimpleNamespace(f_x=np.ones(joints[0].wrong.size))
     shares = (0.5**k for k in range(1, 1 + len(joints)))
-    test, joint = run_for_rows(test_of, joints[0].wrong.size, shares)
+    tested: Any = "scaling", "rng"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(row_evidence, "JointTest", test_of)
+        test, joint = run_for_rows(problem, *tested, shares)
     return test, joint, asked
 
 

@@ -104,7 +104,7 @@ def proves(sizes: Any, delta: float) -> float:
 
 def needs(test: JointTest, count: int) -> float:
     """What a residual may be for just so many directions, where 1e-3 is needed."""
-    return 1e-3 / (1.3 * bound(count, test.delta)) * (1 - 1e-9)
+    return 1e-3 / (1.3 * bound(count, test.along.delta)) * (1 - 1e-9)
 
 
 class Steps:

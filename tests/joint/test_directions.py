@@ -669,7 +669,7 @@ def test_where_noise_is_known_six_longer_steps_are_tried():
             test.along.scaling,
             np.random.default_rng(0),
             exact=False,
-            fixed=test.fixed,
+            fixed=test.along.fixed,
             probed=probed,
         )
         assert along.tried == tried

@@ -79,7 +79,7 @@ def test_directions_are_taken_until_they_certify():
     each = of_size(test, 3)
     joint, asked = course(test, each, each, each)
     assert joint.certified.tolist() == [True, True]
-    assert joint.bound == close(np.full(2, bound(3, test.delta) * needs(test, 3)), rel=1e-9)
+    assert joint.bound == close(np.full(2, bound(3, test.along.delta) * needs(test, 3)), rel=1e-9)
     assert [d.tangent.size for d in joint.directions] == [0, 0, 4]
     assert asked == [{"longer": False, "eight": False}] * 2
     assert (test.exceeded, joint.spent) == (False, False)
@@ -176,62 +176,6 @@ def test_what_another_test_told_serves_all_directions():
     assert told == [[before.first.fit]] * 3
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_direction_of_another_claim_counts_where_that_tells_of_f(told: bool):
-    """It is the first one, for what is claimed now, and costs nothing; where it tells nothing it is not looked at."""
-    before = joint_test(2)
-    before.first = of_size(before, 3) if told else None
-    test = JointTest(
-        before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
-    )
-    taken = list[Direction]()
-
-    def one_more(*_: Any, **__: Any) -> Direction:
-        taken.append(of_size(test, 3))
-        return taken[-1]
-
-    vars(test.along)["next"] = vars(test.along)["first"] = one_more
-    seen = of_size(test, 3)
-    slope = before.problem.matrix.product(seen.tangent) + 0.25
-    test.count(seen, slope, np.full(2, 0.125), np.array([1]), 30)
-    begun = test.begin()
-    assert begun is not None
-    assert taken == ([] if told else [begun])
-    if told:
-        assert (begun.fit, begun.tangent.tolist()) == (seen.fit, seen.tangent.tolist())
-        assert (begun.residual.tolist(), begun.error.tolist()) == ([-0.25] * 2, [0.125] * 2)
-
-
-def test_what_a_direction_chose_is_among_as_many_as_it_might_have_chosen():
-    """Of three rows one was mended in one of 30 columns: a quarter of the chance for each, half for the fresh ones.
-
-    No look was taken after the first; each row has the smaller bound of the two.
-    """
-    test = joint_test(3)
-    test.first = of_size(test, 3)
-    counting = JointTest(
-        test.problem, test.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=test
-    )
-    seen = of_size(test, 3)
-    counting.count(seen, test.problem.matrix.product(seen.tangent), np.full(3, 1e-9), np.array([1]), 30)
-
-    def each(size: float) -> Any:
-        return np.full(3, size)
-
-    assert np.isinf(counting._bound([each(1.0)])).all()
-
-    def proved(first: float, second: float, choices: int) -> float:
-        """By both, at the share of a first look; or by the fresh one alone."""
-        share = 0.75 * 1e-6 / 4.0 / choices
-        both = math.sqrt(2.0) * max(first, second) * (1.0 / share) ** 0.5
-        fresh = math.sqrt(2.0) * second / (0.75 * 1e-6 / 2.0)
-        return min(both, fresh)
-
-    for first, second in ((1.0, 1.0), (1.0, 2.0), (1e9, 1.0), (1.0, 1e9)):
-        found = counting._bound([each(first), each(second)])
-        assert found == close([proved(first, second, choices) for choices in (3, 30, 3)], rel=1e-9)
-
-
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
 def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent: bool):
     """What was found so far has its bound."""
@@ -315,7 +259,7 @@ def test_directions_are_as_precise_as_two_of_them_have_to_be():
     other = JointTest(problem, scaling, rng, 1e-6, exact=False, tolerant=True, probed=probed)
     assert other.along.tolerant is True
     assert other.along.probed is probed
-    assert other.fixed.tolist() == [False, False]
+    assert other.along.fixed.tolist() == [False, False]
 
 
 def test_without_eight_evaluations_a_single_coordinate_is_not_begun():
@@ -398,7 +342,7 @@ def test_eight_points_are_asked_for_where_they_cost_less():
         for times in 2.0 ** np.arange(-1.0, 8.0, 0.25):
             last = direction(1, None, error=times * few / 3.0)
             by_eight, by_four = (
-                taken([few, times * few], more, test.delta, most)
+                taken([few, times * few], more, test.along.delta, most)
                 for more, most in ((few, 16), (times * few, 8))
             )
             expected = 8 * by_eight < 4 * by_four
@@ -428,7 +372,8 @@ def test_what_the_directions_so_far_leave_counts_for_both():
             for more in (few, 1.5 * few, 3.0):
                 # Of those that tell nothing no number will do.
                 by_eight, by_four = (
-                    taken([*sizes, more], like, test.delta, most) for like, most in ((few, 16), (more, 8))
+                    taken([*sizes, more], like, test.along.delta, most)
+                    for like, most in ((few, 16), (more, 8))
                 )
                 expected = 2 * by_eight < by_four
                 last = direction(1, None, error=more / 3.0)
@@ -514,7 +459,7 @@ def test_a_first_direction_whose_bars_do_stays():
     for part, asked in ((0.99, []), (1.01, [STEP / 100])):
         test = joint_test(2)
         test.along.sizes = np.full(2, 4.0)
-        error = part * 4e-3 / (3.0 * bound(1, test.delta))
+        error = part * 4e-3 / (3.0 * bound(1, test.along.delta))
         nearer = direction(2, fitted(2), error=error / 10.0)
         steps = Steps(test, nearer)
         first = direction(2, fitted(2, noise=1e-3), error=error)

@@ -61,7 +61,7 @@ def test_how_many_directions_a_certificate_takes(count: int):
     Residuals of 0 take none; what is not known or needs to be 0, no number of them.
     """
     test = joint_test(6)
-    needed = 1.3 * 7.0 * bound(count, test.delta)
+    needed = 1.3 * 7.0 * bound(count, test.along.delta)
     most = np.array([7.0, 7.0, 0.0, 0.0, np.nan, 7.0])
     needed = np.array([needed * (1 + 1e-9), needed * (1 - 1e-9), 1.0, 0.0, 1.0, 0.0])
 
@@ -75,7 +75,7 @@ def test_how_many_directions_a_certificate_takes(count: int):
 
 def test_rows_share_no_chance_to_be_wrong():
     """All are certified together: that the worst is missed is as unlikely as of one alone."""
-    assert joint_test(3).delta == joint_test(1).delta == 1e-6
+    assert joint_test(3).along.delta == joint_test(1).along.delta == 1e-6
 
 
 UNSETTLED = {
@@ -645,7 +645,7 @@ def test_rows_that_are_not_looked_at_are_neither_wrong_nor_certified():
         wrong[1, 2] = 1.5
         test.problem = replace(test.problem, matrix=Dense(wrong))
         test.along = Directions(
-            test.problem, test.along.scaling, np.random.default_rng(0), exact=False, fixed=test.fixed
+            test.problem, test.along.scaling, np.random.default_rng(0), exact=False, fixed=test.along.fixed
         )
         joint = test.run()
         if fixed is None:
