@@ -220,6 +220,8 @@ def _judged(
     except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
         where = raised_at(error)
         said = one_line(error_text(error))
+        if not where and isinstance(error, TypeError) and " required positional argument" in said:
+            said += "; functions are called with X and what --args holds"
         raise BadInput(" ".join([said, *where] if where else [_as_typed(said)])) from error
     return report, 0 if report else FAILED
 
