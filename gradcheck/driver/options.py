@@ -201,6 +201,8 @@ def check_rng(rng: Any) -> None:
     if rng is None or (isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0)):
         return  # the common cases: to make a generator takes longer than to look
     try:
+        if isinstance(rng, np.matrix):  # whose rows are matrices without end: NumPy would crash
+            raise TypeError("a matrix")
         np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         text = f"rng must be a seed, a Generator or None, not {rng!r:.80} ({error})"
