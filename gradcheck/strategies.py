@@ -18,8 +18,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:
+    if error.name != "hypothesis":
+        raise
+    said = "gradcheck.strategies needs hypothesis, which is not installed: pip install hypothesis"
+    raise ModuleNotFoundError(said, name=error.name) from None
 
 __all__ = ["points"]
 

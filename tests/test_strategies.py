@@ -238,3 +238,16 @@ def test_hypothesis_is_imported_by_this_module_alone():
     )
 
     assert result.stdout == "False\n"
+
+
+@pytest.mark.slow
+def test_without_hypothesis_it_is_said_how_to_get_it():
+    """In one line of its own, not by a name in the middle of this package."""
+    code = "import sys; sys.modules['hypothesis'] = None; import gradcheck.strategies"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
+
+    assert result.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: gradcheck.strategies needs hypothesis, which is not installed: pip install hypothesis"
+    )

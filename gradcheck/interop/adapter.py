@@ -33,14 +33,15 @@ WEIGHTED = (
 
 
 def optional(package: str) -> Any:
-    """The package. Raises ImportError, with the name of the extra that brings it, where it is not installed."""
+    """The package. Raises ImportError, with how to install it, where it is not."""
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        text = f"gradcheck.interop.{package} needs {package}, which is not installed: the extra gradcheck[{package}]"
-        raise ModuleNotFoundError(text, name=package) from error
+        how = f"pip install {package} (the extra gradcheck[{package}])"
+        text = f"gradcheck.interop.{package} needs {package}, which is not installed: {how}"
+        raise ModuleNotFoundError(text, name=package) from None
 
 
 def leaves_of(out: Any, is_leaf: Callable[[Any], bool], function: str, leaf: str) -> list[Any]:
