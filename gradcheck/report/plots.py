@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.results.outcome import Limit
 from gradcheck.results.words import count, number, short, visible
 
 if TYPE_CHECKING:
@@ -236,6 +237,9 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
     step, noise, bends = (float(part[row]) for part in (found.step, found.noise, found.truncation))
     distance = abs(float(entries.analytic[row] - found.value[row]))
     name = _name(report, int(entries.coordinates[row]))
+    # At a kink the bar holds no truncation: the slope jumps, however short the step.
+    jumps = found.limit[row] in (Limit.KINK, Limit.KINKS)
+    order = 0 if jumps else entries.order
 
     def draw(axes: Axes) -> None:
         at = _thinned(np.flatnonzero(known & (found.error > 0)))
@@ -244,10 +248,10 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
         )
         h = step * np.logspace(-3, 1.5, 91)
         # The two parts as they were measured at the step, continued by their orders.
-        rounding, truncation = noise * step / h, bends * (h / step) ** entries.order
+        rounding, truncation = noise * step / h, bends * (h / step) ** order
         axes.loglog(h, rounding, "--", color=RIGHT, linewidth=1.0, label="rounding, as 1/h")
         if bends > 0:
-            label = f"truncation, as h^{entries.order}"
+            label = "jump of the slope" if jumps else f"truncation, as h^{order}"
             axes.loglog(h, truncation, "-.", color=UNDECIDED, linewidth=1.0, label=label)
         axes.loglog(h, rounding + truncation, color=RIGHT, linewidth=1.6, label="both")
         axes.loglog([step], [found.error[row]], "o", color="black", label=f"chosen: {step:.1e}")
@@ -261,9 +265,10 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
         axes.set_title(f"Step and error: {name}", parse_math=False)
         axes.legend(fontsize="x-small")
 
+    other = "the jump of the slope stays" if jumps else f"truncation grows as h^{order}"
     alt = (
-        f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and truncation grows "
-        f"as h^{entries.order}; the step chosen is {number(step)}, with an error bar of "
+        f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and {other}; "
+        f"the step chosen is {number(step)}, with an error bar of "
         f"{number(float(found.error[row]))}. "
         f"Analytic and numerical lie {number(distance)} apart."
     )

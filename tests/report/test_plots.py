@@ -268,6 +268,19 @@ def test_branches_have_their_orders_and_meet_at_the_measured_values(wrong):
         assert at_step == pytest.approx(getattr(entries.estimate, part)[row], rel=1e-9)
 
 
+def test_at_a_kink_the_jump_stays_however_short_the_step():
+    """Half of |x|'s jump of 2 is no truncation, which would vanish; the neighbour away from it has truncation."""
+    report = gradcheck.check_gradient(lambda x: float(np.abs(x).sum()), np.sign, np.array([0.0, 1.0]))
+    (panel,) = (panel for panel in panels(report) if panel.title == "Step and error")
+    axes = drawn(report, "Step and error")
+    _, jump = series(axes, "jump of the slope")
+
+    assert "the jump of the slope stays" in panel.alt
+    assert np.ptp(jump) == 0
+    assert 1 <= jump[0] <= 3
+    assert "truncation" not in " ".join(str(line.get_label()) for line in axes.lines)
+
+
 def test_plain_central_differences_bend_as_the_square_of_the_step():
     """Where a few entries were borne out by them."""
     x = np.linspace(0.3, 1.5, 4)
