@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import judge, leaves_of, optional
+from gradcheck.interop.adapter import check_call, judge, leaves_of, optional
 from gradcheck.report.report import Report
 
 autograd = optional("autograd")
@@ -67,6 +67,7 @@ def check_function(
     >>> report.outcome.value
     'PASS'
     """
+    check_call(f, args)
 
     def joined(x: Any) -> Any:
         leaves = leaves_of(f(x, *args), _is_number, "f", "a number or an array")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import judge, noted, optional
+from gradcheck.interop.adapter import check_call, judge, noted, optional
 from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, point_of, usable, write_back
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
@@ -62,6 +62,7 @@ def check_function(
     -----
     Complex gradients are PyTorch's and this package's: df/dRe + i df/dIm.
     """
+    check_call(f, args)
     single = not isinstance(x, tuple | list | dict)
     named = x if isinstance(x, dict) else dict(enumerate([x] if single else x))
     given = [like(t, cast(t, double)) for t in map(usable, range(len(named)), named.values())]
@@ -121,6 +122,9 @@ def check_module(
     own, is judged and named in a note. Dropout in training mode is INCONCLUSIVE: f differs between two calls; call
     `module.eval()`, or `torch.manual_seed` within the loss.
     """
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, not {module!r:.60}")
+    check_call(loss, args, name="loss", order="module, loss")
     mine = copy.deepcopy(module)
     mine = mine.double() if double else mine
     for own, given in zip(mine.parameters(), module.parameters(), strict=True):
