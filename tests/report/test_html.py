@@ -304,6 +304,16 @@ def test_figures_of_another_process_are_shown():
     assert Page(render([], [sent])).count("svg") == 3
 
 
+def test_the_list_says_which_cases_have_figures():
+    """Each is closed where it passed: who looks for the curves need not open them all."""
+    result = run_case(loaded(a_case()), Context(), save_figure=(gallery := Gallery()))
+    drawn = sum(map(len, gallery.drawings.values()))
+
+    assert f"({drawn} figure{'' if drawn == 1 else 's'})" in render([result], drawings=gallery.drawings)
+    assert "figure)" not in render([result])
+    assert "figures)" not in render([result])
+
+
 @pytest.mark.slow
 def test_two_cases_of_one_name_keep_apart():
     """Case files of the same name in two folders: links lead to each, and no identifier is there twice."""
