@@ -304,6 +304,7 @@ def test_figures_of_another_process_are_shown():
     assert Page(render([], [sent])).count("svg") == 3
 
 
+@pytest.mark.slow
 def test_the_list_says_which_cases_have_figures():
     """Each is closed where it passed: who looks for the curves need not open them all."""
     result = run_case(loaded(a_case()), Context(), save_figure=(gallery := Gallery()))
@@ -523,6 +524,7 @@ def test_a_page_that_cannot_be_written_ends_the_run_before_it_starts(tmp_path):
     assert "PASS" not in result.output
 
 
+@pytest.mark.slow
 def test_what_is_no_report_is_refused_with_what_is():
     """A report in the place of a list, a report in the place of a case, and nothing at all."""
     report = gradcheck.check_gradient(lambda x: float(x @ x), lambda x: 2 * x, np.array([1.0, 2.0]))

@@ -188,6 +188,7 @@ def test_what_agrees_lies_on_the_diagonal(x):
     assert distances(3.0).min() > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "analytic", [[9.0], [9.0, 1.0], [2.0, 0.0, -3.0], [-6.0, 6.0], [9.0, 2.0, 6.0, -2.0]]
 )
