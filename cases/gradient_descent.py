@@ -239,9 +239,10 @@ case = Case(
     ],
     claim=(
         "100 steps x - lr grad with lr = 0.1 lead from (-3, 4) to (-6.1e-10, 8.1e-10); a rate too large "
-        "passes the lowest place, one too small never gets there."
+        "passes the lowest place, one too small converges to some local value."
     ),
-    wrong="The form that keeps the path moves the caller's starting point.",
+    wrong="The form that keeps the path moves the caller's starting point. A rate too small converges to nothing here: "
+    "it hardly moves.",
     figures=[
         Figure(
             "path",
