@@ -89,6 +89,17 @@ def draw_path(figure):
     axes.set_aspect("equal")
 
 
+def draw_rates(figure):
+    axes = figure.add_subplot(
+        xlabel="step", ylabel="|x| / |start|", title="One rate that works, and two that fail"
+    )
+    for lr, style, said in ((1.1, "--", ": too large"), (1e-10, ":", ": too small"), (0.1, "-", "")):
+        points = gradient_descent(f, START, lr=lr, step_num=STEPS, history=True)[1]
+        sizes = np.linalg.norm(points, axis=1) / np.linalg.norm(START)
+        axes.semilogy(sizes, style, label=f"lr {lr:g}{said}")
+    axes.legend()
+
+
 case = Case(
     "4.1",
     "Gradient descent on x0^2 + x1^2 from (-3, 4)",
@@ -228,15 +239,22 @@ case = Case(
     ],
     claim=(
         "100 steps x - lr grad with lr = 0.1 lead from (-3, 4) to (-6.1e-10, 8.1e-10); a rate too large "
-        "passes the lowest place, one too small never gets there."
+        "passes the lowest place, one too small converges to some local value."
     ),
-    wrong="The form that keeps the path moves the caller's starting point.",
+    wrong="The form that keeps the path moves the caller's starting point. A rate too small converges to nothing here: "
+    "it hardly moves.",
     figures=[
         Figure(
             "path",
             draw_path,
             alt="The points of the descent from (-3, 4): on a straight line to the origin, ever closer.",
             source="img_04: the same points and axes, without the circles of equal height.",
-        )
+        ),
+        Figure(
+            "rates",
+            draw_rates,
+            alt="The distance from the minimum over 100 steps: at lr 0.1 it falls to 2e-10 of that at the start, at "
+            "1.1 it grows to 8e7 times it, at 1e-10 it stays.",
+        ),
     ],
 )

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 import gradcheck
-from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED, all_scaled
 from gradcheck.textbook import numerical_diff
 from reference import analytic, published, symbolic
@@ -97,6 +97,31 @@ def step_of(name, f, x, exact, limit):
     )
 
 
+def draw_tangents(figure):
+    axes = figure.add_subplot(xlabel="x", ylabel="f", title="$f(x) = 0.01 x^2 + 0.1 x$")
+    x = np.linspace(0.0, 20.0, 101)
+    axes.plot(x, parabola(x), label="f")
+    for at, style in ((5, "--"), (10, "-.")):
+        slope = numerical_diff(parabola, at)
+        (line,) = axes.plot(
+            x, parabola(at) + slope * (x - at), style, linewidth=1, label=f"at {at}: {slope!r}"
+        )
+        axes.plot(at, parabola(at), "o", color=line.get_color())
+    axes.legend(title="tangents, by the central difference")
+
+
+def draw_steps(figure):
+    axes = figure.add_subplot(xlabel="step h", ylabel="error of the derivative", title="sin x at 1")
+    h, least = np.logspace(-13, 0, 131), 1e-16  # an error of 0 has no place on a logarithmic scale
+    one_sided = [(math.sin(1.0 + step) - math.sin(1.0)) / step for step in h]
+    central = [numerical_diff(math.sin, 1.0, h=step) for step in h]
+    for label, style, slopes in (("f(x + h) - f(x), over h", "--", one_sided), ("central", "-", central)):
+        errors = np.abs(np.array(slopes) - math.cos(1.0))
+        axes.loglog(h, np.maximum(errors, least), style, linewidth=1, label=label)
+    axes.axvline(H, color="0.5", linestyle=":", label="h = 1e-4, the chapter's")
+    axes.legend()
+
+
 case = Case(
     "3.1 and 3.2",
     "The central difference of 0.01 x^2 + 0.1 x, of x^3 and of sin x",
@@ -151,4 +176,17 @@ case = Case(
         "(f(x + h) - f(x - h)) / 2h with h = 1e-4 gives 0.1999999999990898 for 0.01 x^2 + 0.1 x at 5, "
         "where the derivative is 0.2."
     ),
+    figures=[
+        Figure(
+            "tangents",
+            draw_tangents,
+            alt="The parabola from 0 to 20 and straight lines that touch it at 5 and at 10, with slopes 0.2 and 0.3.",
+        ),
+        Figure(
+            "steps",
+            draw_steps,
+            alt="The error against the step: of the one-sided difference it falls with h to 1e-8, of the central one "
+            "with h squared to 1e-12, then both rise again as rounding over h. At 1e-4 the central one is off by 1e-9.",
+        ),
+    ],
 )

@@ -15,11 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:
+    if error.name != "hypothesis":
+        raise
+    said = "gradcheck.strategies needs hypothesis, which is not installed: pip install hypothesis"
+    raise ModuleNotFoundError(said, name=error.name) from None
 
 __all__ = ["points"]
 
@@ -87,15 +95,22 @@ def points(
     >>> find(points((2,)), lambda x: True, settings=settings(database=None))  # what examples shrink to
     array([1., 1.])
     """
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
     if kind.name not in DTYPES:
         raise TypeError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     low, high = _range(magnitude, kind)
     if scaling not in SCALINGS:
         raise ValueError(f"scaling must be one of {', '.join(map(repr, SCALINGS))}, not {scaling!r}")
-    if not (math.isfinite(margin) and margin >= 0):
+    if not (isinstance(margin, Real) and math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin must be a finite number >= 0, not {margin!r}")
-    entries = _Entries(kind, low, high, tuple(float(kink) for kink in kinks), margin)
+    try:
+        away = tuple(float(kink) for kink in kinks)
+    except (TypeError, ValueError):
+        raise TypeError(f"kinks must be a list of numbers, not {kinks!r}") from None
+    entries = _Entries(kind, low, high, away, margin)
     if not entries.numbers:
         raise ValueError(
             f"no short decimal between {low} and {high} is more than {margin} away from the kinks {list(kinks)}"

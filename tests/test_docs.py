@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -171,6 +172,41 @@ def test_every_page_is_on_the_site():
     for name in ("tutorial.md", "verdict.md", "limits.md", "ko/index.md"):
         assert f"(docs/{name})" in readme
     assert "mkdocs serve" in readme
+
+
+@pytest.fixture
+def formulas(monkeypatch):
+    """What the site makes of formulas, with a converter that keeps them."""
+    converter = SimpleNamespace(convert=lambda text, display: f"<math {display}>{text}</math>")
+    monkeypatch.setitem(sys.modules, "latex2mathml", SimpleNamespace(converter=converter))
+    monkeypatch.setitem(sys.modules, "latex2mathml.converter", converter)
+    monkeypatch.delitem(sys.modules, "docs.formulas", raising=False)
+    yield importlib.import_module("docs.formulas").on_page_markdown
+    sys.modules.pop("docs.formulas", None)
+
+
+def test_formulas_become_what_a_browser_shows(formulas):
+    """In a line of their own, within one, over two; code and a dollar alone stay as they are, a bar ends no cell."""
+    assert formulas("takes $a_n$ and $b\n+c$") == (
+        "takes <span><math inline>a_n</math></span> and <span><math inline>b +c</math></span>"
+    )
+    assert formulas("$$a\n=b$$") == "<math block>a =b</math>"
+    assert formulas("| $|a|$ |") == "| <span><math inline>&#124;a&#124;</math></span> |"
+    for text in ("`$a$ and $b$`", "```sh\necho $HOME $PATH\n```\n", "costs $5", "$5\n\nand $6"):
+        assert formulas(text) == text
+
+
+def test_no_page_of_the_site_shows_a_formula_as_it_is_typed(formulas):
+    """structured.md has some hundred; each is between two dollars, so that none is left over."""
+    found = 0
+    for path in (ROOT / "docs").rglob("*.md"):
+        shown = re.sub(
+            r"^```.*?^```|`[^`\n]*`", "", formulas(path.read_text(encoding="utf-8")), flags=re.M | re.S
+        )
+        found += shown.count("<math")
+        assert "$" not in shown, path
+    assert found > 100
+    assert "- docs/formulas.py" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
 def test_what_an_index_shows_has_no_dead_links():

@@ -333,3 +333,12 @@ def test_a_gradient_that_is_not_finite_is_refused():
     """It is wrong already; the entry is named."""
     with pytest.raises(ValueError, match=r"not finite at x\[1\]"):
         apply(m.ALL_NEGATED, np.array([1.0, np.nan]), np.ones(2))
+
+
+@pytest.mark.parametrize("make", [m.all_scaled, m.one_scaled])
+@pytest.mark.parametrize("factor", [None, "2", [2.0]])
+def test_a_factor_that_is_no_number_is_refused(make, factor):
+    """By its value; a number of any kind is one."""
+    with pytest.raises(TypeError, match="factor must be a number, not "):
+        make(factor)
+    assert make(np.float32(2)).name.endswith("x 2")

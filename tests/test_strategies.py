@@ -210,6 +210,10 @@ def test_a_wrong_gradient_is_found_and_a_right_one_is_not_blamed():
         ({"magnitude": (1, 1e6), "dtype": "float16"}, ValueError, "magnitude must be"),
         ({"scaling": "good"}, ValueError, "scaling must be one of"),
         ({"margin": -1}, ValueError, "margin must be"),
+        ({"margin": None}, ValueError, "margin must be a finite number >= 0, not None"),
+        ({"kinks": 0.0}, TypeError, r"kinks must be a list of numbers, not 0\.0"),
+        ({"kinks": ["a"]}, TypeError, "kinks must be a list of numbers"),
+        ({"dtype": "double64"}, TypeError, "dtype must be one of float16, .*, not 'double64'"),
         ({"margin": np.nan}, ValueError, "margin must be"),
         ({"kinks": [0.0], "margin": 2000}, ValueError, "away from the kinks"),
     ],
@@ -238,3 +242,16 @@ def test_hypothesis_is_imported_by_this_module_alone():
     )
 
     assert result.stdout == "False\n"
+
+
+@pytest.mark.slow
+def test_without_hypothesis_it_is_said_how_to_get_it():
+    """In one line of its own, not by a name in the middle of this package."""
+    code = "import sys; sys.modules['hypothesis'] = None; import gradcheck.strategies"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
+
+    assert result.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: gradcheck.strategies needs hypothesis, which is not installed: pip install hypothesis"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -114,6 +114,14 @@ def render(
     >>> page[:15], "sum of squares" in page
     ('<!DOCTYPE html>', True)
     """
+    for name, given in (("case_results", case_results), ("reports", reports)):
+        if isinstance(given, Mapping) or not isinstance(given, Iterable):
+            raise TypeError(f"{name} must be a list of them, not {given!r:.60}")
+    for result in case_results:
+        if not isinstance(result, CaseResult):
+            raise TypeError(
+                f"case_results must hold what run_case gave, not {result!r:.60}; reports come second"
+            )
     reports = [getattr(report, "report", report) for report in reports]  # that of a Taylor test
     case_results = sorted(case_results, key=lambda result: _place(result.section))
     told = [(_name(report, k), *told_of(report)) for k, report in enumerate(reports, start=1)]
@@ -151,7 +159,7 @@ def _place(section: str) -> list[tuple[int, ...]]:
 
 
 def _name(report: Mapping[str, Any] | Report, k: int) -> str:
-    name = "" if isinstance(report, ReportData) else report.get("name")
+    name = report.get("name") if isinstance(report, Mapping) else ""
     return str(name or f"check {k}")
 
 

@@ -132,7 +132,14 @@ def _start(x0: Any, bounds: Any) -> tuple[Any, Bounds | None, list[str]]:
     if bounds is None:
         return x0, None, []
     if isinstance(bounds, Bounds):
-        low, high = (np.broadcast_to(np.asarray(side, float), x0.shape) for side in (bounds.lb, bounds.ub))
+        try:
+            low, high = (
+                np.broadcast_to(np.asarray(side, float), x0.shape) for side in (bounds.lb, bounds.ub)
+            )
+        except ValueError:
+            raise ValueError(
+                f"bounds must hold one number or {x0.size}, as x0 does, not {bounds!r:.80}"
+            ) from None
     else:
         try:
             pairs = [tuple(pair) for pair in bounds]

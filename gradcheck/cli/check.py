@@ -219,8 +219,16 @@ def _judged(
     except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
         where = raised_at(error)
         said = one_line(error_text(error))
-        raise BadInput(" ".join([said, *where] if where else [_as_typed(said)])) from error
+        if not where and isinstance(error, TypeError) and " required positional argument" in said:
+            said += "; functions are called with X and what --args holds"
+        raise BadInput(" ".join([said, *where] if where else [_as_typed(said)]) + _several(x)) from error
     return report, 0 if report else FAILED
+
+
+def _several(x: Any) -> str:
+    """What to add where x was typed as lists of different lengths: F may have expected a matrix."""
+    lengths = {len(part) if isinstance(part, list) else 0 for part in x} if isinstance(x, list) else set()
+    return f"; --x is no matrix, F is called with a list of {len(x)} arrays" if len(lengths) > 1 else ""
 
 
 def _draw(report: Report, path: Path) -> None:

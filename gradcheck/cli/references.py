@@ -7,10 +7,12 @@ import json
 import os
 import re
 import sys
+import traceback
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from sysconfig import get_path
 from typing import Any
 
 from gradcheck.cli.outputs import BadInput, one_line
@@ -38,7 +40,15 @@ def named(reference: str) -> Any:
     try:
         return imported(f"{module}:{name}")
     except ReplayError as error:
-        raise BadInput(one_line(error) + _meant(module, name)) from error
+        raise BadInput(one_line(error) + _line_of(error.__cause__) + _meant(module, name)) from error
+
+
+def _line_of(error: BaseException | None) -> str:
+    """Where a module that was imported raised it: the innermost line outside of Python's own and installed code."""
+    frames = [] if error is None else traceback.extract_tb(error.__traceback__)
+    others = (str(Path(__file__).parents[1]), get_path("stdlib"), get_path("purelib"), "<")
+    own = [frame for frame in frames if not frame.filename.startswith(others)]
+    return f" (at {one_line(own[-1].filename)}:{own[-1].lineno})" if own else ""
 
 
 def _on_the_path(file: Path) -> str:
@@ -68,7 +78,8 @@ def _load(file: Path) -> None:
         del sys.modules[file.stem]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise BadInput(f"cannot import {one_line(str(file))}: {one_line(error_text(error))}") from error
+        said = one_line(error_text(error)) + _line_of(error)
+        raise BadInput(f"cannot import {one_line(str(file))}: {said}") from error
 
 
 def _first_on_the_path(folder: Path) -> None:

@@ -35,11 +35,15 @@ MEANT = {
     "maxiter": "max_nfev", "max_evals": "max_nfev", "maxfev": "max_nfev", "verbose": "progress", "workers": "n_jobs",
     "v": "tangent", "direction": "tangent", "hess": "hessian",
 }  # fmt: skip
-# What other libraries call what comes first, second and third.
+# What other libraries call a function, its derivative and the point, and what a check may call them.
 ARGUMENTS = {
-    "fun": 0, "func": 0, "function": 0, "fn": 0, "loss": 0, "grad": 1, "jac": 1, "gradient": 1, "fprime": 1,
-    "derivative": 1, "x0": 2, "params": 2, "xk": 2, "theta": 2, "inputs": 2,
-}  # fmt: skip
+    **dict.fromkeys(("f", "fun", "func", "function", "fn", "loss"), ("f", "fun", "phi", "forward")),
+    **dict.fromkeys(
+        ("grad", "jac", "gradient", "fprime", "derivative", "jacobian", "df"),
+        ("grad", "jac", "derivative", "adjoint", "vjp", "jvp"),
+    ),
+    **dict.fromkeys(("x", "x0", "params", "xk", "theta", "inputs", "weights"), ("x", "x0", "t", "points")),
+}
 # What other libraries call a step, of which there is no option.
 STEPS = (
     "eps", "epsilon", "step", "h", "delta", "dx", "base_step", "rel_step", "abs_step", "finite_diff_rel_step",
@@ -208,6 +212,8 @@ def check_rng(rng: Any) -> None:
     if rng is None or (isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0)):
         return  # the common cases: to make a generator takes longer than to look
     try:
+        if isinstance(rng, np.matrix):  # whose rows are matrices without end: NumPy would crash
+            raise TypeError("a matrix")
         np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         text = f"rng must be a seed, a Generator or None, not {rng!r:.80} ({error})"
@@ -245,9 +251,11 @@ def told(check: Check) -> Check:
         unknown = [name for name in kwargs if name not in signature.parameters]
         for name in unknown:
             if name in ARGUMENTS:
-                order, meant = ", ".join(positional[:3]), positional[ARGUMENTS[name]]
+                meant = next((own for own in ARGUMENTS[name] if own in signature.parameters), None)
+                asked = "" if meant is None else f" (did you mean {meant}?)"
+                order = ", ".join(positional[:3])
                 raise TypeError(
-                    f"{check.__name__}: there is no {name!r} (did you mean {meant}?); it takes {order}, and options"
+                    f"{check.__name__}: there is no {name!r}{asked}; it takes {order}, and options"
                 )
         if unknown:
             raise TypeError(f"{check.__name__}: {no_option(unknown[0], named)}")

@@ -204,6 +204,8 @@ def unmoved(setting: Problem) -> tuple[Problem, Finding]:
     f_x, at = np.asarray(setting.f_x, np.float64), setting.scales.min()
     # 0 lies on every grid: it may hide whatever is claimed.
     change = np.abs(setting.matrix.product(setting.relative_step.max() * setting.scales))
+    if not np.isfinite(change).all():  # what is claimed is wrong whatever f does
+        return setting, Finding(CONSTANT)
     setting = replace(setting, level=np.where(f_x == 0, np.maximum(setting.level, change), setting.level))
     if setting.tolerance.atol > 0:
         return setting, Finding(CONSTANT)

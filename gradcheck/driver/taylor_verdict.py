@@ -80,7 +80,7 @@ def _off(seen: Remainders, falls: str) -> tuple[Outcome, str]:
         return Outcome.INCONCLUSIVE, f"{falls}, but f does not move as h: it varies faster than the steps"
     last = seen.clear(seen.odd)[-1]
     off = float(seen.odd[last] / seen.steps[last])
-    part = f", {off / seen.slope:.2g} of it" if seen.slope > 0 else ""
+    part = f", {100 * off / seen.slope:.3g} % of what is claimed" if seen.slope > 0 else ""
     return (
         Outcome.FAIL,
         f"{falls}, not as h^{seen.expected}: the derivative along v is off by {off:.3g}{part}",

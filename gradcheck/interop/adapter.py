@@ -13,16 +13,16 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.checks.linear import Answers, accepted_of, not_scaled, other_layouts
 from gradcheck.checks.products import check_vjp
 from gradcheck.checks.vjp import parts_of
-from gradcheck.driver.options import Given
+from gradcheck.driver.options import Given, check_further
 from gradcheck.errors import GradientCheckInterrupted
-from gradcheck.function.contract import changed
+from gradcheck.function.contract import changed, check_callables
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["called", "judge", "leaves_of", "noted", "optional"]
+__all__ = ["called", "check_call", "judge", "leaves_of", "noted", "optional"]
 
 Pullback = Callable[[Any, Any], Any]
 # By what the cotangent is multiplied for a second call: exact in binary, of the other sign, and so large that what cuts
@@ -34,14 +34,21 @@ WEIGHTED = (
 
 
 def optional(package: str) -> Any:
-    """The package. Raises ImportError, with the name of the extra that brings it, where it is not installed."""
+    """The package. Raises ImportError, with how to install it, where it is not."""
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        text = f"gradcheck.interop.{package} needs {package}, which is not installed: the extra gradcheck[{package}]"
-        raise ModuleNotFoundError(text, name=package) from error
+        how = f"pip install {package} (the extra gradcheck[{package}])"
+        text = f"gradcheck.interop.{package} needs {package}, which is not installed: {how}"
+        raise ModuleNotFoundError(text, name=package) from None
+
+
+def check_call(function: Any, args: Any, *, name: str = "f", order: str = "f, x") -> None:
+    """Raise TypeError for what is no function, and for further arguments that are no tuple or list of them."""
+    check_callables(f": the order is {order}", **{name: function})
+    check_further(args)
 
 
 def leaves_of(out: Any, is_leaf: Callable[[Any], bool], function: str, leaf: str) -> list[Any]:

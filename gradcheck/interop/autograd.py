@@ -10,9 +10,8 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradcheck.driver.options import Given, check_further
-from gradcheck.function.contract import check_callables
-from gradcheck.interop.adapter import judge, leaves_of, optional
+from gradcheck.driver.options import Given
+from gradcheck.interop.adapter import check_call, judge, leaves_of, optional
 from gradcheck.report.report import Report
 
 autograd = optional("autograd")
@@ -68,9 +67,7 @@ def check_function(
     >>> report.outcome.value
     'PASS'
     """
-
-    check_callables(f=f)
-    check_further(args)
+    check_call(f, args)
 
     def joined(x: Any) -> Any:
         leaves = leaves_of(f(x, *args), _is_number, "f", "a number or an array")

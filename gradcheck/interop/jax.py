@@ -9,9 +9,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck.checks.products import check_jvp
-from gradcheck.driver.options import Given, check_further
-from gradcheck.function.contract import check_callables
-from gradcheck.interop.adapter import called, judge, leaves_of, noted, optional
+from gradcheck.driver.options import Given
+from gradcheck.interop.adapter import called, check_call, judge, leaves_of, noted, optional
 from gradcheck.parameters.leaves import widened
 from gradcheck.report.report import Report
 
@@ -69,8 +68,7 @@ def check_function(
     -----
     For complex x JAX's gradient, df/dRe - i df/dIm, is conjugated: reports show df/dRe + i df/dIm.
     """
-    check_callables(f=f)
-    check_further(args)
+    check_call(f, args)
     if mode not in ("reverse", "forward"):
         raise ValueError(f"mode must be 'reverse' or 'forward', not {mode!r}")
     with _x64(x64):

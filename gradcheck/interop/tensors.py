@@ -20,6 +20,9 @@ def usable(k: int, t: Any) -> Tensor:
         kind = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
         text = f"tensor {k} of x must be a floating-point or complex tensor, not {kind}: constants belong to args"
         raise TypeError(text)
+    if t.layout != torch.strided or t.is_meta:
+        kind = "a meta tensor" if t.is_meta else str(t.layout).removeprefix("torch.")
+        raise TypeError(f"tensor {k} of x must be a dense tensor with values, not {kind}")
     if any(stride == 0 and n > 1 for stride, n in zip(t.stride(), t.size(), strict=True)):
         text = f"tensor {k} of x overlaps itself in memory, as expand makes it: changing one entry changes others"
         raise ValueError(f"{text}; clone it")

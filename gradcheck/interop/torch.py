@@ -6,9 +6,8 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
-from gradcheck.driver.options import Given, check_further
-from gradcheck.function.contract import check_callables
-from gradcheck.interop.adapter import judge, noted, optional
+from gradcheck.driver.options import Given
+from gradcheck.interop.adapter import check_call, judge, noted, optional
 from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, point_of, usable, write_back
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
@@ -63,8 +62,7 @@ def check_function(
     -----
     Complex gradients are PyTorch's and this package's: df/dRe + i df/dIm.
     """
-    check_callables(f=f)
-    check_further(args)
+    check_call(f, args)
     single = not isinstance(x, tuple | list | dict)
     named = x if isinstance(x, dict) else dict(enumerate([x] if single else x))
     given = [like(t, cast(t, double)) for t in map(usable, range(len(named)), named.values())]
@@ -127,8 +125,7 @@ def check_module(
     if not isinstance(module, torch.nn.Module):
         kind = f"the class {module.__name__}" if isinstance(module, type) else type(module).__name__
         raise TypeError(f"module must be a torch.nn.Module, not {kind}")
-    check_callables(loss=loss)
-    check_further(args)
+    check_call(loss, args, name="loss", order="module, loss")
     mine = copy.deepcopy(module)
     mine = mine.double() if double else mine
     for own, given in zip(mine.parameters(), module.parameters(), strict=True):

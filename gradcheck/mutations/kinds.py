@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,12 @@ def standard_mutations(grad: Callable[[Tree], Tree] | None = None) -> tuple[Muta
     return mutations if grad is None else (*mutations, stale(grad))
 
 
+def _told(factor: float) -> str:
+    if not isinstance(factor, Number):
+        raise TypeError(f"factor must be a number, not {factor!r:.60}")
+    return f"{factor:g}"
+
+
 def all_scaled(factor: float) -> Mutation:
     """Every entry times `factor`.
 
@@ -89,7 +96,7 @@ def all_scaled(factor: float) -> Mutation:
     >>> mutate(lambda x: 2 * x, all_scaled(0.5))(np.array([1.0, 2.0]))
     array([1., 2.])
     """
-    return on_all(f"all x {factor:g}", lambda g, _x: g * factor)
+    return on_all(f"all x {_told(factor)}", lambda g, _x: g * factor)
 
 
 def one_scaled(factor: float) -> Mutation:
@@ -112,7 +119,7 @@ def one_scaled(factor: float) -> Mutation:
     >>> mutate(lambda x: 2 * x, one_scaled(1.5), rng=0)(np.array([1.0, 0.0, 3.0]))
     array([2., 0., 9.])
     """
-    return on_entry(f"one entry x {factor:g}", lambda value: value * factor)
+    return on_entry(f"one entry x {_told(factor)}", lambda value: value * factor)
 
 
 def small_scaled(factor: float) -> Mutation:
@@ -139,7 +146,7 @@ def small_scaled(factor: float) -> Mutation:
     >>> mutate(lambda x: 2 * x, small_scaled(2.0))(np.array([1.0, 1e-4, 3.0])).tolist()
     [2.0, 0.0004, 6.0]
     """
-    return on_entry(f"one small entry x {factor:g}", lambda value: value * factor, below=SMALL)
+    return on_entry(f"one small entry x {_told(factor)}", lambda value: value * factor, below=SMALL)
 
 
 def decay_added(strength: float = 1e-2) -> Mutation:

@@ -76,7 +76,9 @@ def figures_of(report: ReportData, key: str) -> list[dict[str, str]]:
 
 
 def told_of(report: Mapping[str, Any] | ReportData) -> tuple[dict[str, Any], ReportData | None]:
-    """What a report says as plain values, and the report itself where there is one."""
+    """What a report says as plain values, and the report itself where there is one. TypeError for what is none."""
+    if not isinstance(report, Mapping | ReportData):
+        raise TypeError(f"a report must be a Report or what its to_dict() gave, not {report!r:.60}")
     source = report if isinstance(report, ReportData) else report.get("report")
     plain = report.to_dict() if isinstance(report, ReportData) else dict(report)
     missing: dict[str, Any] = dict.fromkeys(("arrays", "wrong", "diagnosis", "notes", "certificates"), ())

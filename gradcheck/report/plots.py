@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.results.words import count, number, visible
+from gradcheck.results.outcome import Limit
+from gradcheck.results.words import count, number, short, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,8 @@ RIGHT, WRONG, UNDECIDED, BAR = "#1f77b4", "#d62728", "#ff7f0e", "#7f7f7f"
 SHOWN = 1000
 # A larger map has cells below a pixel.
 LARGEST_MAP = 4_000_000
+# Letters that fit below a panel in one line; arrays that can be named below it at a tilt.
+ABREAST, NAMED = 36, 14
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,12 @@ def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -
 
     def draw(axes: Axes) -> None:
         values = np.concatenate([entries.analytic[known], entries.estimate.value[known]])
-        ends = np.array([values.min(), values.max()])
-        ends += np.array([-0.05, 0.05]) * (np.ptp(ends) or abs(ends[0]) or 1.0)
+        low, high = values.min() / 2, values.max() / 2  # halves: twice of them may be beyond float64
+        # A tenth of the size at least: less is no difference to show, and the scale would count it from an offset.
+        reach = max(1.1 * (high - low), 0.05 * np.abs(values).max()) or 0.5
+        ends = (low + high) + np.array([-reach, reach])
         axes.plot(ends, ends, color=BAR, linewidth=0.8, zorder=1)
+        axes.locator_params(axis="x", nbins=5)  # of five digits no more fit beside each other
         for rows, marker, color, label in (
             (right, "o", RIGHT, "agree"),
             (undecided, "s", UNDECIDED, "undecided"),
@@ -174,7 +180,10 @@ def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -
                 )  # fmt: skip
         _decades(axes, values)
         axes.set(xlabel="numerical derivative", ylabel="analytic derivative", title="Analytic and numerical")
-        axes.legend(fontsize="small", loc="best")  # where it hides no point
+        axes.legend(
+            fontsize="small",
+            loc=_emptiest_corner(axes, entries.estimate.value[known], entries.analytic[known]),
+        )
 
     off = f"; the worst is {report.wrong[0].name}" if report.wrong else ""
     alt = (
@@ -182,6 +191,19 @@ def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -
         f"the diagonal, {int(wrong.sum()):,} wrong, {int(undecided.sum()):,} undecided{off}."
     )
     return Panel("Analytic and numerical", alt, draw)
+
+
+def _emptiest_corner(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> int:
+    """Where the fewest points lie, beside the diagonal if there: matplotlib's "best" hides those on its edge.
+
+    As matplotlib counts them: 1, 2, 3, 4 are upper right, upper left, lower left, lower right.
+    """
+    axes.autoscale_view()
+    placed = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack([x, y])))
+    right, up = placed[:, 0] > 0.5, placed[:, 1] > 0.5
+    far = np.abs(placed[:, 1] - 0.5) > 0.1
+    corners = {2: ~right & up, 4: right & ~up, 1: right & up, 3: ~right & ~up}
+    return min(corners, key=lambda corner: int((corners[corner] & far).sum()))
 
 
 def _thinned(rows: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -215,6 +237,9 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
     step, noise, bends = (float(part[row]) for part in (found.step, found.noise, found.truncation))
     distance = abs(float(entries.analytic[row] - found.value[row]))
     name = _name(report, int(entries.coordinates[row]))
+    # At a kink the bar holds no truncation: the slope jumps, however short the step.
+    jumps = found.limit[row] in (Limit.KINK, Limit.KINKS)
+    order = 0 if jumps else entries.order
 
     def draw(axes: Axes) -> None:
         at = _thinned(np.flatnonzero(known & (found.error > 0)))
@@ -223,10 +248,10 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
         )
         h = step * np.logspace(-3, 1.5, 91)
         # The two parts as they were measured at the step, continued by their orders.
-        rounding, truncation = noise * step / h, bends * (h / step) ** entries.order
+        rounding, truncation = noise * step / h, bends * (h / step) ** order
         axes.loglog(h, rounding, "--", color=RIGHT, linewidth=1.0, label="rounding, as 1/h")
         if bends > 0:
-            label = f"truncation, as h^{entries.order}"
+            label = "jump of the slope" if jumps else f"truncation, as h^{order}"
             axes.loglog(h, truncation, "-.", color=UNDECIDED, linewidth=1.0, label=label)
         axes.loglog(h, rounding + truncation, color=RIGHT, linewidth=1.6, label="both")
         axes.loglog([step], [found.error[row]], "o", color="black", label=f"chosen: {step:.1e}")
@@ -240,9 +265,10 @@ def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Pa
         axes.set_title(f"Step and error: {name}", parse_math=False)
         axes.legend(fontsize="x-small")
 
+    other = "the jump of the slope stays" if jumps else f"truncation grows as h^{order}"
     alt = (
-        f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and truncation grows "
-        f"as h^{entries.order}; the step chosen is {number(step)}, with an error bar of "
+        f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and {other}; "
+        f"the step chosen is {number(step)}, with an error bar of "
         f"{number(float(found.error[row]))}. "
         f"Analytic and numerical lie {number(distance)} apart."
     )
@@ -294,7 +320,11 @@ def _directions(report: ReportData, by_name: dict[str, list[Residual]]) -> Panel
         if exceeding:
             axes.semilogy(at[off], sizes[off], "x", color=WRONG, label=f"beyond it: {exceeding:,}")
         middles = [start + max(len(some) - 1, 0) / 2 for start, some in zip(starts, mine, strict=False)]
-        axes.set_xticks(middles, list(map(visible, names)), fontsize="small", parse_math=False)
+        # Beside each other as far as there is room; of more arrays than can be named every second, third, ...
+        told, every = [short(visible(name), 24) for name in names], -(-len(names) // NAMED)
+        tilt = 30.0 if sum(map(len, told)) > ABREAST else 0.0
+        axes.set_xticks(middles[::every], told[::every], fontsize="small", parse_math=False, rotation=tilt,
+                        ha="right" if tilt else "center", rotation_mode="anchor" if tilt else "default")  # fmt: skip
         _plain_decades(axes.yaxis)
         axes.margins(x=0.3, y=0.15)
         axes.legend(fontsize="small", loc="best")
@@ -344,7 +374,7 @@ def _error_map(entries: Entries, block: Block, rows: NDArray[np.intp]) -> Panel:
             marked = _thinned(np.flatnonzero(wrong))
             axes.scatter(at[1][marked], at[0][marked], s=46, marker="s", facecolors="none", edgecolors=WRONG,
                          linewidths=1.4, label=f"wrong: {int(wrong.sum()):,}")  # fmt: skip
-            axes.legend(fontsize="small", loc="upper right")
+            axes.legend(fontsize="small", loc="upper right", bbox_to_anchor=(1.0, -0.07))  # over no cell
         axes.set(xlabel="column", ylabel="row")
         axes.locator_params(integer=True)
         axes.set_title(visible(f"Error map: {block.name}"), parse_math=False)

@@ -5,16 +5,15 @@ Source: the chapter, section 4.1.
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable
+from numbers import Integral
 from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck._typing import Array
-from gradcheck.textbook.numerical import numerical_gradient
+from gradcheck.textbook.numerical import is_finite, numerical_gradient
 
 
 @overload
@@ -72,7 +71,7 @@ def gradient_descent(
     ValueError
         Where lr is not finite and positive, step_num is negative, or f does not return a scalar.
     TypeError
-        Where step_num is no integer.
+        Where step_num is no integer, or f no function.
 
     References
     ----------
@@ -87,9 +86,11 @@ def gradient_descent(
     >>> path.shape
     (3, 2)
     """
-    if not (math.isfinite(lr) and lr > 0):
-        raise ValueError(f"lr is {lr}; a finite positive number is allowed")
-    if operator.index(step_num) < 0:
+    if not (is_finite(lr) and lr > 0):
+        raise ValueError(f"lr is {lr!r:.60}; a finite positive number is allowed")
+    if not isinstance(step_num, Integral):
+        raise TypeError(f"step_num is {step_num!r:.60}, a {type(step_num).__name__}; an integer is allowed")
+    if step_num < 0:
         raise ValueError(f"step_num is {step_num}; 0 or more is allowed")
     x = np.array(init_x, dtype=float)
     path = [x]

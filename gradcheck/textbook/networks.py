@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gradcheck._typing import Array
 from gradcheck.textbook import activations, losses
-from gradcheck.textbook.numerical import numerical_gradient
+from gradcheck.textbook.numerical import is_finite, numerical_gradient
 from gradcheck.textbook.structured import structured_differences
 
 Seed = int | np.random.Generator | None
@@ -212,10 +212,14 @@ class TwoLayerNet:
     ) -> None:
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size}
         for name, size in sizes.items():
+            if not isinstance(size, int | np.integer):
+                raise TypeError(f"{name} is {size!r:.60}; an integer is allowed")
             if size < 1:
                 raise ValueError(f"{name} is {size}; 1 or more is allowed")
-        if not 0 <= weight_init_std < np.inf:
-            raise ValueError(f"weight_init_std is {weight_init_std}; a finite number from 0 on is allowed")
+        if not (is_finite(weight_init_std) and weight_init_std >= 0):
+            raise ValueError(
+                f"weight_init_std is {weight_init_std!r:.60}; a finite number from 0 on is allowed"
+            )
         generator = np.random.default_rng(rng)
         self.params: dict[str, Array] = {
             "W1": weight_init_std * generator.standard_normal((input_size, hidden_size)),

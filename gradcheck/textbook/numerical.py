@@ -5,7 +5,9 @@ Source: the chapter, sections 3.1, 4 and 4.2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Number, Real
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,13 @@ def numerical_diff(f: Callable[[float], float], x: float, h: float = 1e-4) -> fl
     float
         In units of f per x.
 
+    Raises
+    ------
+    TypeError
+        Where f is no function, or x neither a number nor an array.
+    ValueError
+        Where h is not finite, or 0.
+
     Notes
     -----
     Error: truncation h^2 |f'''| / 6, and rounding about eps |f| / h.
@@ -44,6 +53,9 @@ def numerical_diff(f: Callable[[float], float], x: float, h: float = 1e-4) -> fl
     >>> round(numerical_diff(lambda x: 0.01 * x**2 + 0.1 * x, 5.0), 9)
     0.2
     """
+    _check_call(f, h)
+    if not isinstance(x, Number | np.ndarray):
+        raise TypeError(f"x is {x!r:.60}; a number or an array is allowed")
     return (f(x + h) - f(x - h)) / (2 * h)
 
 
@@ -68,9 +80,9 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, h: float = 1e-4) -
     Raises
     ------
     TypeError
-        Where x is no floating-point array (an integer array would truncate x + h).
+        Where f is no function, or x no floating-point array (an integer array would truncate x + h).
     ValueError
-        Where x is read-only or f does not return a scalar.
+        Where x is read-only, f does not return a scalar, or h is not finite, or 0.
 
     Notes
     -----
@@ -87,6 +99,7 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, h: float = 1e-4) -
     >>> numerical_gradient(lambda x: np.sum(x**2), np.array([3.0, 4.0])).round(6)
     array([6., 8.])
     """
+    _check_call(f, h)
     _check_perturbable(x)
     grad = np.zeros_like(x)
     for index in np.ndindex(x.shape):
@@ -196,6 +209,18 @@ def gradient_for_anydim_published(f: Callable[[Array], float], X: Array) -> Arra
     if X.ndim == 1:
         return numerical_gradient(f, X)
     return np.array([numerical_gradient(f, row) for row in X])
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is one real number, and not nan nor infinite."""
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _check_call(f: object, h: float) -> None:
+    if not callable(f):
+        raise TypeError(f"f is {f!r:.60}; a function is allowed: the order is f, x")
+    if not (is_finite(h) and h != 0):
+        raise ValueError(f"h is {h!r:.60}; a finite number other than 0 is allowed")
 
 
 def _check_perturbable(x: Array) -> None:

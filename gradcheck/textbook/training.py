@@ -6,12 +6,11 @@ Source: the chapter, sections 5.2 and 5.3.
 from __future__ import annotations
 
 import functools
-import math
-import operator
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ from gradcheck.textbook.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
+from gradcheck.textbook.numerical import is_finite
 
 Gradients = Mapping[str, Array]
 
@@ -132,7 +132,7 @@ def train(
         For arguments out of range, data or gradients that do not fit, and for a checkpoint with rng=None, which could
         never be taken up.
     TypeError
-        Where a count is no integer.
+        Where a count is no integer, or network, data or gradient is none.
     DataError
         Where `checkpoint` is that of another training, which may have begun meanwhile, or some other file.
 
@@ -163,7 +163,13 @@ def train(
     True
     """
     started = time.perf_counter()
-    (x_train, t_train), (x_test, t_test) = data
+    _check_parts(network, gradient)
+    try:
+        (x_train, t_train), (x_test, t_test) = data
+    except (TypeError, ValueError):
+        raise TypeError(
+            "data must be ((x_train, t_train), (x_test, t_test)), as load_mnist() returns them"
+        ) from None
     counts = {"iterations": iterations, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
     path = None if checkpoint is None else Path(checkpoint)
     _check(counts, learning_rate, len(x_train), len(t_train), repeatable=path is None or rng is not None)
@@ -303,14 +309,24 @@ def _counted(start: int, stop: int, progress: bool) -> Iterable[int]:
     return bar
 
 
+def _check_parts(network: object, gradient: object) -> None:
+    for name in ("params", "loss", "accuracy"):
+        if not hasattr(network, name):
+            raise TypeError(f"network is {network!r:.60}, without {name}; one like TwoLayerNet is allowed")
+    if not callable(gradient):
+        raise TypeError(f"gradient is {gradient!r:.60}; a function of network, x, t is allowed")
+
+
 def _check(
     counts: Mapping[str, int], learning_rate: float, inputs: int, targets: int, *, repeatable: bool
 ) -> None:
     for name, value in counts.items():
-        if operator.index(value) < 1:
+        if not isinstance(value, Integral):
+            raise TypeError(f"{name} is {value!r:.60}; an integer is allowed")
+        if value < 1:
             raise ValueError(f"{name} is {value}; 1 or more is allowed")
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"learning_rate is {learning_rate}; a finite positive number is allowed")
+    if not (is_finite(learning_rate) and learning_rate > 0):
+        raise ValueError(f"learning_rate is {learning_rate!r:.60}; a finite positive number is allowed")
     if inputs == 0 or inputs != targets:
         raise ValueError(f"data has {inputs} inputs and {targets} targets to train with")
     if not repeatable:

@@ -367,3 +367,12 @@ def test_a_constraint_without_a_type_is_refused_as_scipy_does():
     with pytest.raises(ValueError, match=r"constraints\[0\]\['type'\] must be 'eq' or 'ineq', not None"):
         check_problem(lambda x: x @ x, x, constraints=constraint)
     assert check_problem(lambda x: x @ x, x, constraints={"type": "eq"} | constraint).outcome == "PASS"
+
+
+@pytest.mark.parametrize("bounds", [Bounds([0, 0], [5, 5]), Bounds([0, 0, 0, 0], 5), [(0, 5)] * 2])
+def test_bounds_of_another_length_are_refused(bounds: Any):
+    """With how many are needed; one number for all entries, or one for each, are taken."""
+    with pytest.raises(ValueError, match=r"bounds must hold .*3"):
+        check_problem(rosen, np.ones(3), jac=rosen_der, bounds=bounds)
+    for fitting in (Bounds(0, 5), Bounds([0, 0, 0], [5, 5, 5]), [(0, 5)] * 3):
+        assert check_problem(rosen, np.full(3, 2.0), jac=rosen_der, bounds=fitting)

@@ -422,6 +422,42 @@ def test_an_error_of_f_names_its_line(project):
     assert re.search(r"\(at \S*model\.py:\d+\)$", call("check", "model:raises", "--x", "1").stderr.strip())
 
 
+@pytest.mark.parametrize("module", ["direct", "direct.py", "indirect", "odd-name.py"])
+def test_an_error_of_an_import_names_its_line(project, module):
+    """The innermost one of the user's own files, not of NumPy; what is nowhere has no line."""
+    (project / "direct.py").write_text("import numpy as np\n\nnp.linalg.inv(np.zeros((2, 3)))\n")
+    (project / "odd-name.py").write_text("import direct\n")
+    (project / "indirect.py").write_text("import direct\n")
+
+    assert re.search(
+        r"LinAlgError: .* \(at \S*direct\.py:3\)$", call("check", f"{module}:f", "--x", "1").stderr
+    )
+    assert "(at" not in call("check", "nowhere:f", "--x", "1").stderr
+
+
+def test_lists_of_different_lengths_are_said_to_be_no_matrix(project):
+    """Where F fails of them; one that takes a list of arrays is judged."""
+    (project / "model.py").write_text(
+        "import numpy as np\n\n\ndef f(x):\n    return float(np.sum(np.square(x)))\n\n\n"
+        "def g(x):\n    return 2 * np.asarray(x)\n\n\ndef parts(x):\n    return sum(map(f, x))\n\n\n"
+        "def slopes(x):\n    return list(map(g, x))\n"
+    )
+
+    said = call("check", "model:f", "model:g", "--x", "[[1, 2], [3]]").stderr
+    assert said.endswith("; --x is no matrix, F is called with a list of 2 arrays\n")
+    assert "no matrix" not in call("check", "model:f", "model:none", "--x", "[[1, 2], [3, 4]]").stderr
+    assert call("check", "model:parts", "model:slopes", "--x", "[[1, 2], [3]]").exit_code == 0
+
+
+def test_a_function_of_more_arguments_is_told_of_args(project):
+    """Where its own arguments are missing; a TypeError of its own is left as it is."""
+    (project / "more.py").write_text("def f(x, y):\n    return x + y\n\n\ndef g(x):\n    return x + 'a'\n")
+
+    said = call("check", "more:f", "more:f", "--x", "1.0").stderr
+    assert said.endswith("argument: 'y'; functions are called with X and what --args holds\n")
+    assert "--args" not in call("check", "more:g", "more:g", "--x", "1.0").stderr
+
+
 @pytest.mark.parametrize(
     "arguments", [["check"], ["check", "model:loss"], ["replay"], ["diff", "a.json"], ["new"]]
 )

@@ -17,8 +17,11 @@ from gradcheck import (
     check_hvp,
     check_jacobian,
     check_jvp,
+    check_points,
     check_problem,
     check_vjp,
+    derivative,
+    gradient,
     taylor_test,
 )
 from gradcheck.driver.options import LEAST_BUDGET, Given, Options
@@ -303,6 +306,36 @@ def test_an_argument_of_another_library_is_told_what_it_is_called_here():
         check_jacobian(grad, grad=rosen_hess, x=x)
     assert check_gradient(f=f, grad=grad, x=x)
     assert check_problem(fun=f, x0=x, jac=grad)
+
+
+@pytest.mark.parametrize(
+    ("check", "asked", "meant"),
+    [
+        (check_problem, "gradient", "jac"),
+        (check_problem, "params", "x0"),
+        (check_problem, "f", "fun"),
+        (check_hessian, "gradient", "grad"),
+        (derivative, "x0", "t"),
+        (derivative, "fun", "phi"),
+        (gradient, "theta", "x"),
+        (check_points, "x", "points"),
+        (check_vjp, "jacobian", "vjp"),
+    ],
+)
+def test_what_is_meant_is_an_argument_of_this_check(check, asked, meant):
+    """By what it is, not by where it comes: the derivative of a problem is third there, a slope has two arguments."""
+    with pytest.raises(TypeError, match=rf"there is no '{asked}' \(did you mean {meant}\?\); it takes "):
+        check(rosen, np.ones(3), **{asked: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("check", "asked", "order"),
+    [(derivative, "grad", "phi, t"), (gradient, "jac", "f, x"), (check_hessian, "f", "grad, hess, x")],
+)
+def test_where_no_argument_is_meant_none_is_named(check, asked, order):
+    """A slope needs no derivative, a Hessian no f."""
+    with pytest.raises(TypeError, match=f"there is no '{asked}'; it takes {order}, and options"):
+        check(rosen, np.ones(3), **{asked: rosen_der})
 
 
 def test_arguments_in_another_order_are_told_the_order():

@@ -139,3 +139,15 @@ def test_a_polynomial_that_is_0_at_x_is_not_called_rough(at):
         assert (report.outcome, report.notes) == (Outcome.PASS, ())
     rounded = check_jacobian(lambda x: np.round(lorenz(x), 6), jac, at, rng=0)
     assert any("smooth near x down to about" in note for note in rounded.notes)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+@pytest.mark.parametrize("claim", [np.nan, np.inf, -np.inf])
+def test_of_a_constant_f_what_is_not_finite_is_the_reason(value, claim):
+    """Not that f ought to be computed with more digits; whatever is advised of it beside would be nan."""
+    report = check_gradient(lambda x: value, np.array([claim, 0.0, 0.0]), X)
+
+    assert report.outcome is Outcome.FAIL
+    assert "x[0]" in report.reason
+    assert report.advice == ""
+    assert check_gradient(lambda x: value, np.zeros(3), X).outcome is Outcome.INCONCLUSIVE

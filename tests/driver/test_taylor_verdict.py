@@ -63,3 +63,16 @@ def test_what_stands_out_at_a_step_or_two_is_not_called_noise():
     assert report.reason.startswith(
         "the remainder stands out of the noise at 1 step, too few to tell its order"
     )
+
+
+@pytest.mark.parametrize(("factor", "said"), [(0.5, "100 %"), (2.0, "50 %"), (1.25, "20 %")])
+def test_a_mistake_is_told_as_a_part_of_what_is_claimed(factor, said):
+    """Half of the derivative lacks as much again, twice of it has half too much, a quarter more a fifth."""
+    x = np.array([0.3, -0.2])
+
+    report = taylor_test(
+        lambda x: float(x @ x + x.sum()), lambda x: factor * (2 * x + 1), x, tangent=np.ones(2)
+    )
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.endswith(f", {said} of what is claimed")

@@ -4,10 +4,11 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from docs import run_blocks
-from gradcheck.interop.adapter import optional
+from gradcheck.interop.adapter import check_call, optional
 
 PAGE = (Path(__file__).parents[2] / "docs" / "interop.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## .*?`gradcheck\.interop\.(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
@@ -17,6 +18,17 @@ def test_a_missing_package_is_named_with_its_extra():
     """An adapter without its framework says what to install."""
     with pytest.raises(ModuleNotFoundError, match=r"needs nosuchpackage, .* gradcheck\[nosuchpackage\]"):
         optional("nosuchpackage")
+
+
+@pytest.mark.parametrize("args", [None, "abc", np.ones((2, 3)), 3])
+def test_further_arguments_are_a_tuple_or_a_list(args):
+    """Anything else would be taken apart, or be no argument at all."""
+    for fitting in ((), (1.0,), [args]):
+        check_call(np.sum, fitting)
+    with pytest.raises(TypeError, match="args must be a tuple of further arguments for the functions, not "):
+        check_call(np.sum, args)
+    with pytest.raises(TypeError, match="loss must be callable, not float: the order is net, loss"):
+        check_call(1.0, (), name="loss", order="net, loss")
 
 
 @pytest.mark.parametrize("package", ["torch", "jax", "autograd"])

@@ -691,3 +691,45 @@ def test_what_is_no_function_or_module_is_refused_by_name(call, says):
     """Not with the words of what failed inside."""
     with pytest.raises(TypeError, match=says):
         call()
+
+
+def test_arguments_in_another_order_or_of_another_kind_are_refused():
+    """Each by its name; a tensor as args would be taken apart into its rows."""
+    net, data = torch.nn.Linear(3, 1), torch.randn(4, 3)
+
+    def loss(net, x):
+        return net(x).square().mean()
+
+    for call, said in (
+        (
+            lambda: interop.check_function(X, lambda x: x.sum()),
+            "f must be callable, not Tensor: the order is f, x",
+        ),
+        (
+            lambda: interop.check_function(lambda x, y: x.sum(), X, args=data),
+            "args must be a tuple of further arg",
+        ),
+        (
+            lambda: interop.check_module(loss, net, args=(data,)),
+            "module must be a torch.nn.Module, not function",
+        ),
+        (
+            lambda: interop.check_module(net, data),
+            "loss must be callable, not Tensor: the order is module, loss",
+        ),
+        (
+            lambda: interop.check_module(net, loss, args=data),
+            "args must be a tuple of further arguments for the functions",
+        ),
+        (
+            lambda: interop.check_function(torch.sum, X.to_sparse()),
+            "a dense tensor with values, not sparse_coo",
+        ),
+        (
+            lambda: interop.check_function(torch.sum, X.to("meta")),
+            "a dense tensor with values, not a meta tensor",
+        ),
+    ):
+        with pytest.raises(TypeError, match=said):
+            call()
+    assert interop.check_module(net, loss, args=[data]).outcome is Outcome.PASS

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -159,14 +160,15 @@ def test_a_function_that_ends_the_program_is_no_pass(project, name, place):
     ("name", "said"), [("looked_at", "SystemExit: 0"), ("raises", "RuntimeError: not today")]
 )
 def test_a_module_that_ends_the_program_when_it_is_asked_for_a_name_is_no_pass(project, place, name, said):
-    """f, grad and x alike: exit status 2, one line."""
+    """f, grad and x alike: exit status 2, one line, with the place."""
     arguments = list(CHECK)
     arguments[place] = f"exit_model:{name}"
 
     result = call(*arguments)
 
     assert result.exit_code == 2
-    assert one_line(result) == f"Error: cannot import exit_model: {said}"
+    place_of_it = r" \(at \S*exit_model\.py:\d+\)"
+    assert re.fullmatch(rf"Error: cannot import exit_model: {said}{place_of_it}", one_line(result))
 
 
 def test_an_exception_without_a_text_is_no_pass(project):

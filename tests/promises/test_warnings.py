@@ -358,6 +358,7 @@ def test_the_gradient_of_complex_numbers(z):
 
 
 # One clear message
+MATRIX = np.ones((1, 2), int).view(np.matrix)
 
 
 @pytest.mark.parametrize(
@@ -396,6 +397,7 @@ def test_the_gradient_of_complex_numbers(z):
         (lambda: gradcheck.check_adjoint(cubes, right, X, pairs="6"), ValueError, "pairs must be a whole number"),
         (lambda: gradcheck.check_adjoint(cubes, right, X, rng="6"), TypeError, "rng must be a seed"),
         (lambda: gradcheck.check_points(cubes, right, [X], rng=-1), ValueError, "rng must be a seed"),
+        (lambda: gradcheck.gradient(cubes, X, rng=MATRIX), TypeError, "rng must be a seed"),
         (lambda: gradcheck.gradient(cubes, X, rng=[0.5]), TypeError, "rng must be a seed"),
         (lambda: gradcheck.power(cubes, right, X, rng="6"), TypeError, "rng must be a seed"),
         (lambda: gradcheck.check_jvp(np.sin, np.cos, X, args=5), TypeError, "args must be a tuple"),

@@ -305,6 +305,17 @@ def test_figures_of_another_process_are_shown():
 
 
 @pytest.mark.slow
+def test_the_list_says_which_cases_have_figures():
+    """Each is closed where it passed: who looks for the curves need not open them all."""
+    result = run_case(loaded(a_case()), Context(), save_figure=(gallery := Gallery()))
+    drawn = sum(map(len, gallery.drawings.values()))
+
+    assert f"({drawn} figure{'' if drawn == 1 else 's'})" in render([result], drawings=gallery.drawings)
+    assert "figure)" not in render([result])
+    assert "figures)" not in render([result])
+
+
+@pytest.mark.slow
 def test_two_cases_of_one_name_keep_apart():
     """Case files of the same name in two folders: links lead to each, and no identifier is there twice."""
     page = Page(render([run_case(loaded(judged_case())), run_case(loaded(judged_case(3.0)))]))
@@ -511,3 +522,21 @@ def test_a_page_that_cannot_be_written_ends_the_run_before_it_starts(tmp_path):
     assert result.exit_code == 2
     assert "--html: cannot write" in result.output
     assert "PASS" not in result.output
+
+
+@pytest.mark.slow
+def test_what_is_no_report_is_refused_with_what_is():
+    """A report in the place of a list, a report in the place of a case, and nothing at all."""
+    report = gradcheck.check_gradient(lambda x: float(x @ x), lambda x: 2 * x, np.array([1.0, 2.0]))
+
+    for given, said in (
+        (([], report), "reports must be a list of them, not <Report"),
+        (([report],), "case_results must hold what run_case gave, not <Report.*; reports come second"),
+        (([], [None]), "a report must be a Report or what its to_dict.* gave, not None"),
+        ((report,), "case_results must be a list of them, not <Report"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            render(*given)
+    with pytest.raises(TypeError, match="a report must be a Report"):
+        snippet("report.json")
+    assert "PASS" in render([], [report, report.to_dict()])

@@ -165,6 +165,75 @@ def test_scatter_shows_every_entry_where_it_is(wrong):
     assert given == pytest.approx(1.1 * flat[3 * 4 + 2])
 
 
+def placed(axes, points):
+    """Points of the data as they lie in the axes: (0, 0) is the lower left corner, (1, 1) the upper right one."""
+    axes.figure.draw_without_rendering()
+    return axes.transAxes.inverted().transform(axes.transData.transform(points))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("x", [3.1, [0.7], [3.0, 3.0000001], [-1e150]])
+def test_what_agrees_lies_on_the_diagonal(x):
+    """Also where all values are one: the scale is no finer than a tenth of them. The neighbour is off by a half."""
+
+    def distances(factor):
+        report = gradcheck.check_gradient(
+            lambda x: float(np.sum(np.square(x))), lambda x: factor * np.asarray(x), x
+        )
+        axes = drawn(report, "Analytic")
+        points = np.column_stack(series(axes, "agree" if report else "wrong"))
+        return np.abs(np.diff(placed(axes, points)))
+
+    assert distances(2.0).max() < 0.01
+    assert distances(3.0).min() > 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "analytic", [[9.0], [9.0, 1.0], [2.0, 0.0, -3.0], [-6.0, 6.0], [9.0, 2.0, 6.0, -2.0]]
+)
+def test_the_legend_hides_no_wrong_entry(analytic):
+    """Wherever the wrong ones lie: in the upper left, in the lower right, in both."""
+    x = np.array([3.0, 1.0, -1.5, -1.0])[: len(analytic)] if len(analytic) != 2 else np.array([3.0, -3.0])
+    report = gradcheck.check_gradient(lambda x: float(x @ x), np.array(analytic), x)
+    axes = report.plot().axes[0]
+    at = axes.transAxes.transform(placed(axes, np.column_stack(series(axes, "wrong"))))
+    box = axes.get_legend().get_window_extent()
+
+    assert report.wrong
+    assert not any(box.padded(8).contains(*point) for point in at)  # half a mark
+
+
+def test_names_of_arrays_do_not_lie_over_each_other():
+    """Long ones are shortened and set at a tilt; of many every third is named; few short ones stand upright."""
+    for names, tilted in (
+        (["a", "b"], False),
+        (["weights of the first hidden layer", "w", "scale"], True),
+        ([f"layer{k}.weight" for k in range(30)], True),
+    ):
+        x = {name: RNG.normal(size=3) for name in names}
+        report = gradcheck.check_gradient(
+            lambda p: float(sum(np.sin(v).sum() for v in p.values())),
+            lambda p: {k: np.cos(v) for k, v in p.items()},
+            x,
+            method="directions",
+        )
+        axes = drawn(report, "Random directions")
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+
+        assert 2 <= len(labels) <= 15
+        assert max(len(label.get_text()) for label in labels) <= 24
+        assert all(bool(label.get_rotation()) is tilted for label in labels)
+
+
+def test_the_legend_of_a_map_lies_over_no_cell(wrong):
+    """But below it."""
+    axes = drawn(wrong, 'Error map: params["W1"]')
+    axes.figure.draw_without_rendering()
+
+    assert axes.get_legend().get_window_extent().y1 <= axes.get_window_extent().y0
+
+
 def test_a_right_gradient_has_no_wrong_series(right):
     """No marker and no words accuse a gradient that passed."""
     labels = [str(line.get_label()) for line in drawn(right, "Analytic").lines]
@@ -198,6 +267,19 @@ def test_branches_have_their_orders_and_meet_at_the_measured_values(wrong):
         np.testing.assert_allclose(slope, order, rtol=1e-9)  # logarithms of rounded numbers
         at_step = np.exp(np.interp(np.log(step), np.log(h), np.log(size)))
         assert at_step == pytest.approx(getattr(entries.estimate, part)[row], rel=1e-9)
+
+
+def test_at_a_kink_the_jump_stays_however_short_the_step():
+    """Half of |x|'s jump of 2 is no truncation, which would vanish; the neighbour away from it has truncation."""
+    report = gradcheck.check_gradient(lambda x: float(np.abs(x).sum()), np.sign, np.array([0.0, 1.0]))
+    (panel,) = (panel for panel in panels(report) if panel.title == "Step and error")
+    axes = drawn(report, "Step and error")
+    _, jump = series(axes, "jump of the slope")
+
+    assert "the jump of the slope stays" in panel.alt
+    assert np.ptp(jump) == 0
+    assert 1 <= jump[0] <= 3
+    assert "truncation" not in " ".join(str(line.get_label()) for line in axes.lines)
 
 
 def test_plain_central_differences_bend_as_the_square_of_the_step():

@@ -79,7 +79,7 @@ def test_a_matrix_is_descended_in_its_shape():
     assert path.shape == (2, 2, 3)
 
 
-@pytest.mark.parametrize("lr", [0.0, -0.1, np.nan, np.inf])
+@pytest.mark.parametrize("lr", [0.0, -0.1, np.nan, np.inf, None])
 def test_a_learning_rate_that_goes_nowhere_is_refused(lr):
     """0, a negative one, nan and inf are refused by name and value."""
     with pytest.raises(ValueError, match=f"lr is {lr}"):

@@ -216,7 +216,15 @@ def test_a_layer_without_units_is_refused(sizes):
         TwoLayerNet(*sizes)
 
 
-@pytest.mark.parametrize("std", [-0.01, np.nan, np.inf])
+@pytest.mark.parametrize("size", [2.0, "2", None])
+def test_a_size_that_is_no_integer_is_refused(size):
+    """By name and value; one of NumPy's is an integer."""
+    with pytest.raises(TypeError, match=f"hidden_size is {size!r}; an integer is allowed"):
+        TwoLayerNet(2, size, 2)
+    assert TwoLayerNet(2, np.int64(2), 2).params["W1"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("std", [-0.01, np.nan, np.inf, None])
 def test_a_spread_that_is_none_is_refused(std):
     """A negative, infinite or nan standard deviation."""
     with pytest.raises(ValueError, match="weight_init_std"):

@@ -211,3 +211,26 @@ def test_coordinates_of_different_shapes_are_refused():
     """The two axes of a grid are no grid: meshgrid is missing."""
     with pytest.raises(ValueError, match=r"x1 has shape \(4,\); x0's shape \(3,\) is allowed"):
         gradient_field(sum_of_squares, np.zeros(3), np.zeros(4))
+
+
+@pytest.mark.parametrize("estimate", [numerical_diff, numerical_gradient])
+def test_arguments_in_another_order_are_refused(estimate):
+    """x before f; and a list as x, to which no step can be added."""
+    x = np.array([3.0, 4.0])
+    for arguments, said in (
+        ((x, sum_of_squares), "f is array.*the order is f, x"),
+        ((None, x), "f is None"),
+        ((sum_of_squares, [3.0]), "x (is|has)"),
+        ((sum_of_squares, "5"), "x (is|has)"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            estimate(*arguments)
+    assert np.all(np.isfinite(estimate(sum_of_squares, x)))
+
+
+@pytest.mark.parametrize("h", [0, 0.0, np.nan, np.inf, None, "1e-4", 1j])
+@pytest.mark.parametrize("estimate", [numerical_diff, numerical_gradient])
+def test_a_step_that_is_none_is_refused(estimate, h):
+    """Some would return nan or inf without a word."""
+    with pytest.raises(ValueError, match=r"h is .*; a finite number other than 0 is allowed"):
+        estimate(sum_of_squares, np.array([3.0, 4.0]), h=h)

@@ -507,3 +507,25 @@ def test_a_gradient_that_does_not_fit_is_refused(wrong):
 
     with pytest.raises(ValueError, match=r"for 'W1'; shape \(6, 5\) is allowed"):
         run(1, gradient=gradient)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("iterations", 2.0), ("batch_size", "3"), ("checkpoint_every", None)]
+)
+def test_counts_that_are_no_integers_are_refused(name, value):
+    """Each by name and value."""
+    with pytest.raises(TypeError, match=f"{name} is {value!r}; an integer is allowed"):
+        run(**{"iterations": 20, name: value})
+
+
+def test_what_is_no_network_no_data_no_gradient_is_refused():
+    """The training data alone, the gradient's values, a dict of parameters; in words of what is needed."""
+    data = digits()
+    for arguments, said in (
+        ((small_net(), data[0], backpropagated), r"data must be \(\(x_train, t_train\), "),
+        ((small_net(), None, backpropagated), "data must be"),
+        ((small_net().params, data, backpropagated), "network is .* without params"),
+        ((small_net(), data, {"W1": 0.0}), "gradient is .* a function of network, x, t is allowed"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            train(*arguments, iterations=1, progress=False)
