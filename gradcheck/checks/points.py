@@ -23,6 +23,7 @@ from gradcheck.report.report import Report
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.words import count as counted
+from gradcheck.results.words import shown
 
 
 @told
@@ -120,9 +121,8 @@ def _as_one(reports: Sequence[Report], number: int, *, seed: Any, call: str, max
     )  # fmt: skip
     reason = report.reason
     if report.outcome is Outcome.PASS:
-        seen = f"a relative mistake of {report.detectable:.2g} would have been seen"
         where = f"all {len(reports)} points" if len(reports) > 1 else "the one point"
-        reason = f"the gradient passes at {where}; {seen}"
+        reason = f"the gradient passes at {where}{shown(report.detectable)}"
     wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
     return replace(report, reason=reason, arrays=_together(reports), wrong=wrong)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Mask
 from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, UserProduct, accepted_of, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
@@ -24,7 +24,7 @@ from gradcheck.function.contract import inspect_f
 from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.numerics.outputs import HALF_GRID
-from gradcheck.numerics.rounding import granularity
+from gradcheck.numerics.rounding import granularity, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
@@ -47,6 +47,8 @@ MIXED, COLUMNS = 6, 4
 # Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
 # them a row may hardly move. What an output moves by is more than this many of its roundings.
 LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
+# Outputs of few digits that stay there are looked at once more, so many times as far.
+FARTHER = 10.0
 # Rows that are named in one column.
 ROWS = 16
 
@@ -187,8 +189,10 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
     start = np.asarray(f_x, np.float64).ravel()
     size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
     rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
-    for _ in range(LOOKS):
-        step = LOOK * parameters.scales(x) * random_units(generator, x.size)
+    for length in (1.0,) * LOOKS + (FARTHER,):
+        if length == FARTHER and not (few_digits := ~moved & _of_few_digits(start)).any():
+            continue
+        step = length * LOOK * parameters.scales(x) * random_units(generator, x.size)
         if room is not None:
             step = np.clip(step, -room[0], room[1])
         with np.errstate(all="ignore"):
@@ -199,8 +203,9 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
                 continue  # off f's domain, or no array: the check itself will say so
             if apart.shape == start.shape:
                 seen.append(np.asarray(values, np.float64).ravel())
-                moved |= np.isfinite(apart) & (apart > rounding)
-                size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
+                moves = np.isfinite(apart) & (apart > rounding)
+                moved |= moves if length < FARTHER else moves & few_digits
+                size = np.maximum(size, np.where(np.isfinite(apart), apart / length, 0.0))
     usual = float(np.median(size[moved])) if moved.any() else 1.0
     # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
     weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)
@@ -208,10 +213,18 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
     # As the cotangents will be rounded, so that both sides of the check have the same.
     most = 1e-3 * float(np.finfo(pull.dtype).max)
     mix = np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
-    every = np.stack(seen)
+    # Three different ones of four values show a grid as well: a smooth f hardly repeats one.
+    every = np.stack([*seen, start, start])
     every[~np.isfinite(every)] = np.nan
     terms = HALF_GRID * mix * np.where(moved, granularity(every)[0], 0.0)
     return mix, np.sqrt(start.size) * np.array([root_mean_square(row) for row in terms])
+
+
+def _of_few_digits(values: Flat) -> Mask:
+    """Which numbers (m,) may be rounded to the digits that they have; counts and indices, whole ones, are not asked."""
+    return np.array(
+        [value != round(value) and not on_no_grid(value) for value in np.nan_to_num(values).tolist()]
+    )
 
 
 def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -> Report:

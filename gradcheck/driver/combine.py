@@ -13,6 +13,7 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.report.data import ReportData, added
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import shown
 
 SEVERITY = {Outcome.FAIL: 0, Outcome.INCONCLUSIVE: 1, Outcome.PASS: 2}
 
@@ -149,7 +150,7 @@ def _reason(every: Sequence[tuple[str, Report]]) -> str:
         seen = max(report.detectable for _, report in every)
         named = ", ".join([*(key for key, _ in every[:6]), *["..."] * (len(every) > 6)])
         first = f"all {len(every)} pass ({named})" if len(every) > 1 else f"{named} passes"
-        return f"{first}; a relative mistake of {seen:.2g} would have been seen"
+        return f"{first}{shown(seen)}"
     failed, undecided = (outcomes.count(outcome) for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
     parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
     count = f" ({', '.join(parts)} of {len(every)})" if len(every) > 1 else ""

@@ -39,6 +39,8 @@ from gradcheck.results.outcome import Limit
 JOINT_FROM = 5
 # So many entries beside bounds take more by themselves than directions that go inwards.
 INWARDS_FROM = 20
+# Outputs that are rounded to more than this part of the largest are not asked over short steps.
+COARSE = 1e-6
 # At a kink directions tell nothing, and of an entry its slopes on both sides do: for a caller that accepts what lies
 # between these, up to so many are measured one by one, some 35 evaluations each.
 SIDED = 1000
@@ -60,7 +62,8 @@ class Method:
 
 def _cost_of_plain_differences(known: Known) -> int | None:
     """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
-    return 2 * known.x.size if _few(known) and isinstance(known.problem.matrix, Dense) else None
+    asked = _few(known) and isinstance(known.problem.matrix, Dense) and not _rounded(known)
+    return 2 * known.x.size if asked else None
 
 
 def _plain_differences(known: Known) -> bool:
@@ -79,7 +82,7 @@ def _cost_of_joint_directions(known: Known) -> int | None:
     # Of fewer entries, which plain differences left open, they tell what is wrong where f has all digits.
     if method == "auto" and 1 < known.x.size < JOINT_FROM:
         asked = all(map(on_no_grid, known.problem.f_x.tolist()))
-    if not (asked and _finite(known.problem)):
+    if not asked or _rounded(known) or not _finite(known.problem):
         return None
     return 2 * len(EIGHT)
 
@@ -214,6 +217,11 @@ METHODS = (
     Method(_cost_of_columns, _columns),
     Method(_cost_of_every_entry, _every_entry),
 )
+
+
+def _rounded(known: Known) -> bool:
+    """Whether f is known to be rounded to what short steps may not show: then slopes are missing along them."""
+    return bool(np.max(known.inspected.rounding) > COARSE * np.max(np.abs(known.problem.f_x), initial=0.0))
 
 
 def _few(known: Known) -> bool:

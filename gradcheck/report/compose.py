@@ -36,7 +36,7 @@ from gradcheck.results.summaries import (
 )  # fmt: skip
 from gradcheck.results.undecided import Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
-from gradcheck.results.words import count, number, short
+from gradcheck.results.words import count, number, short, shown
 
 
 def compose(
@@ -175,9 +175,7 @@ def _reason(
         # Directions that move one of several do not name it.
         only = evidence.entries.coordinates.tolist() or ([] if free else [0])
         who = f"{parameters.name(only[0]) if only else 'the one free entry'} agrees"
-    seen = _seen(arrays)
-    told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
-    return f"{who} with the numerical derivative{told}"
+    return f"{who} with the numerical derivative{shown(_seen(arrays))}"
 
 
 def _seen(arrays: tuple[ArraySummary, ...]) -> float:

@@ -24,6 +24,13 @@ def count(value: int, noun: str) -> str:
     return f"{value:,} {noun if value == 1 else plural}"
 
 
+def shown(detectable: float) -> str:
+    """What a PASS adds to its reason: the mistake that would have shown; nothing where none is known."""
+    if not math.isfinite(detectable):
+        return ""
+    return f"; a relative mistake of {number(detectable, 2)} would have been seen"
+
+
 def columns(rows: Sequence[Sequence[str]], left: int = 99) -> list[str]:
     """Rows of cells as lines, below each other; the first `left` of a row to the left, the others to the right."""
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]

@@ -143,6 +143,33 @@ def test_a_product_that_is_cut_off_at_a_size_is_not_linear(limit):
         assert "is not linear in its" in said(report)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("digits", ["half", "decimals"])
+@pytest.mark.parametrize("seed", [0, 1, 11, 14, 17, 22, 23])
+def test_one_rounded_output_among_many_makes_no_mixture_of_them_wrong(seed, digits):
+    """Over short steps it stays where it is, and its slope seems to be missing in all that random cotangents mix."""
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.choice([2, 3, 8, 30])), int(rng.integers(110, 200))
+    matrix, x = rng.normal(size=(m, n)) / np.sqrt(n), rng.normal(size=n)
+    row = int(rng.integers(m))
+
+    def f(x):
+        values = np.sin(matrix @ x)
+        value = float(np.real(values[row]))
+        values[row] = np.float16(value + 1.3) if digits == "half" else round(value, 3)
+        return values
+
+    jac = np.cos(matrix @ x)[:, None] * matrix
+    assert check_vjp(f, lambda x, u: jac.T @ u, x, rng=seed).outcome is not Outcome.FAIL
+    for factor in (-1.0, 0.0):
+        wrong = jac.copy()
+        wrong[row - 1] *= factor
+        assert check_vjp(f, lambda x, u, w=wrong: w.T @ u, x, rng=seed).outcome is not Outcome.PASS
+        wrong = jac.copy()
+        wrong[row] *= factor
+        assert check_vjp(f, lambda x, u, w=wrong: w.T @ u, x, rng=seed).outcome is not Outcome.PASS
+
+
 @pytest.mark.parametrize("step", [1e-7, 1e-6])
 def test_a_product_that_is_a_difference_of_gradients_is_linear_enough(step):
     """Its step is for an argument of about 1."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import GradientCheckInterrupted, Outcome
+from gradcheck import GradientCheckInterrupted, Outcome, check_points, check_problem
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.report.report import Report
 from gradcheck.results.certificate import Certificate
@@ -261,3 +261,18 @@ def test_an_interruption_between_two_checks_loses_neither():
     assert in_turn(checks.items()) == {"check 0": replace(PASSES, nfev=1, interrupted=True)}
     with pytest.raises(KeyboardInterrupt):
         in_turn({"check 0": interrupted}.items())
+
+
+def test_what_no_mistake_would_have_shown_in_is_not_said_to_have_shown_one():
+    """Of a Hessian that is 0, and accepted by atol, no relative mistake is known: none of inf is said to be seen."""
+    a, x = np.array([1.0, 2.0, 3.0]), np.array([0.3, -0.4, 0.8])
+
+    report = check_problem(
+        lambda x: a @ x, x, jac=lambda x: a.copy(), hess=lambda x: np.zeros((3, 3)), atol=1e-6
+    )
+    assert report.outcome is Outcome.PASS
+    assert report.reason == "all 2 pass (jac, hess)"
+    points = check_points(lambda x: 3.0, lambda x: 0.0 * x, [x, x + 1.0], atol=1e-3)
+    assert points.outcome is Outcome.PASS
+    assert points.reason == "the gradient passes at all 2 points"
+    assert "a relative mistake of" in check_problem(lambda x: x @ x, x, jac=lambda x: 2 * x).reason

@@ -428,7 +428,8 @@ def test_what_the_directions_so_far_leave_counts_for_both():
             for more in (few, 1.5 * few, 3.0):
                 # Of those that tell nothing no number will do.
                 by_eight, by_four = (
-                    taken([*sizes, more], like, test.along.delta, most) for like, most in ((few, 16), (more, 8))
+                    taken([*sizes, more], like, test.along.delta, most)
+                    for like, most in ((few, 16), (more, 8))
                 )
                 expected = 2 * by_eight < by_four
                 last = direction(1, None, error=more / 3.0)
