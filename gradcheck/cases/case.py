@@ -146,6 +146,10 @@ class Mistake:
         >>> mistake.name, mistake.measure()
         ('all negated', array([-2., -4.]))
         """
+        if not isinstance(mutation, Mutation):
+            raise TypeError(f"mutation must be one of gradcheck.mutations, not {mutation!r:.60}")
+        if not callable(gradient):
+            raise TypeError(f"gradient must be a function, not {type(gradient).__name__}")
 
         def measure(*state: Any) -> Any:
             return mutate(lambda _: gradient(*state), mutation)(x)

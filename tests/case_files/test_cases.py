@@ -355,6 +355,19 @@ def test_a_mutation_is_planted_into_what_the_quantity_measures():
     assert "'square array transposed' changes nothing" in rows[2].problem
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("all negated", lambda: 1.0, 1.0), "mutation must be one of gradcheck.mutations, not 'all negated'"),
+        ((mutations.ALL_NEGATED, 2.0, 1.0), "gradient must be a function, not float"),
+    ],
+)
+def test_what_cannot_be_planted_is_refused_where_it_is_written(arguments, said):
+    """Not when the case is run, and by its name."""
+    with pytest.raises(TypeError, match=said):
+        Mistake.planted(*arguments)
+
+
 def test_a_mutation_is_planted_into_a_case_that_prepares():
     """The gradient then takes the state, as `measure` does."""
     planted = Mistake.planted(mutations.ALL_NEGATED, lambda state: 2.0 * state, 1.0)
