@@ -39,7 +39,7 @@ CHUNK, TOGETHER = 128, 400_000
 CLEAR = 8.0
 # Sums that cancel leave so many roundings of what the derivatives of other arrays are, at the most; by trial on layers
 # before a normalisation, whose terms are as much larger as it amplifies them.
-RESIDUE = 2.0**14
+RESIDUE = 4096.0
 # The moduli of the weights of a stencil's values add up to so much over the step.
 WEIGHTS = 3.02
 
@@ -265,13 +265,6 @@ def _without_residue(setting: Setting, evidence: Entries) -> Entries:
     found, given, entries = evidence.estimate, evidence.analytic, evidence.coordinates
     group, tolerance = setting.groups(entries), setting.tolerance
     others = _of_others(setting, gradient_scale(found, group), entries)
-    if setting.gradient_scale is not None and setting.outputs == 1:
-        # Of arrays that are moved by themselves others are known by what is claimed of them.
-        usual = [
-            float(np.median(setting.scales[b.slice])) if b.size else 0.0 for b in setting.parameters.blocks
-        ]
-        claimed = float(np.max(setting.gradient_scale * usual))
-        others = np.maximum(others, claimed / setting.scales[setting.places(entries)[1]])
     left = np.abs(given) <= min(RESIDUE * tolerance.eps, tolerance.rtol) * others
     left &= np.abs(found.value) <= MARGIN * found.error
     residue = evidence.judgement.wrong & ~np.isin(group, group[~left])
@@ -280,7 +273,7 @@ def _without_residue(setting: Setting, evidence: Entries) -> Entries:
 
 def _hidden(setting: Setting) -> Flat:
     """By how much (m,) a claim may move f and be nothing beside what others do: its noise, or roundings of that."""
-    return np.maximum(setting.level, ROUNDINGS * setting.tolerance.eps * setting.slope)
+    return np.asarray(np.maximum(setting.level, ROUNDINGS * setting.tolerance.eps * setting.slope))
 
 
 def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: Index) -> Flat:
