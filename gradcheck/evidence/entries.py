@@ -20,7 +20,7 @@ from gradcheck.evidence.confirm import CONFIRMED, MARGIN, confirm
 from gradcheck.evidence.held import NEARLY, held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import first_spacing, scatter
-from gradcheck.numerics.problem import NOTHING, ROUNDINGS
+from gradcheck.numerics.problem import ROUNDINGS
 from gradcheck.numerics.rounding import SPACED
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -37,6 +37,9 @@ from gradcheck.results.verdict import LEFT, Judgement, accepted, blur_of, judge,
 CHUNK, TOGETHER = 128, 400_000
 # What f changes by over the first points is no noise where it is so many times that of one value.
 CLEAR = 8.0
+# Sums that cancel leave so many roundings of what the derivatives of other arrays are, at the most; by trial on layers
+# before a normalisation, whose terms are as much larger as it amplifies them.
+RESIDUE = 4096.0
 # The moduli of the weights of a stencil's values add up to so much over the step.
 WEIGHTS = 3.02
 
@@ -109,7 +112,7 @@ def held(setting: Setting, evidence: Entries) -> Entries:
     def judge(found: Estimate) -> Judgement:
         return decide(setting, found, given, entries)
 
-    return without_lost(setting, held_nearer(setting, evidence, judge), judge)
+    return _without_residue(setting, without_lost(setting, held_nearer(setting, evidence, judge), judge))
 
 
 def verify(
@@ -235,18 +238,42 @@ def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, en
     lent = _with_lent(setting, np.zeros_like(own), entries)
     still = (given == 0) & (found.chord <= found.error) & (bar <= lent)
     output, column = setting.places(entries)
-    scale = setting.scales[column]
+    scale, others = setting.scales[column], _of_others(setting, own, entries)
+    slight = np.abs(given) <= ROUNDINGS * setting.tolerance.eps * others
+    slight &= np.abs(given) * np.maximum(scale, 1.0) <= _hidden(setting)[output]
+    still |= slight & (found.chord <= MARGIN * found.error) & (bar <= others)
+    group = setting.groups(entries)
+    return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
+
+
+def _of_others(setting: Setting, own: Flat, entries: Index) -> Flat:
+    """What the array that moves f most does (k,), as a slope along each entry: own sizes, and what directions tell."""
+    output, column = setting.places(entries)
     # A slope along the first points that is no noise of theirs, and that of any array that was seen.
     coarse = max(eps_of(block.real_dtype) for block in setting.parameters.blocks)
     reach = SPACED[-1] * first_spacing(coarse)
     most = np.where(setting.slope * reach > CLEAR * setting.level, setting.slope, 0.0)
-    np.maximum.at(most, output, own * scale)
-    others = most[output] / scale
-    slight = np.abs(given) <= ROUNDINGS * setting.tolerance.eps * others
-    slight &= np.abs(given) * np.maximum(scale, 1.0) <= setting.level[output]
-    still |= slight & (found.chord <= MARGIN * found.error) & (bar <= others)
-    group = setting.groups(entries)
-    return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
+    np.maximum.at(most, output, own * setting.scales[column])
+    return np.asarray(most[output] / setting.scales[column])
+
+
+def _without_residue(setting: Setting, evidence: Entries) -> Entries:
+    """The evidence without accusations of what sums that cancel leave in a derivative, where f shows no slope at all.
+
+    A bias before a normalisation: its gradient is 0, and the roundings of far larger terms beside what others do.
+    """
+    found, given, entries = evidence.estimate, evidence.analytic, evidence.coordinates
+    group, tolerance = setting.groups(entries), setting.tolerance
+    others = _of_others(setting, gradient_scale(found, group), entries)
+    left = np.abs(given) <= min(RESIDUE * tolerance.eps, tolerance.rtol) * others
+    left &= np.abs(found.value) <= MARGIN * found.error
+    residue = evidence.judgement.wrong & ~np.isin(group, group[~left])
+    return evidence.left_open(residue, Limit.NOISE) if residue.any() else evidence
+
+
+def _hidden(setting: Setting) -> Flat:
+    """By how much (m,) a claim may move f and be nothing beside what others do: its noise, or roundings of that."""
+    return np.asarray(np.maximum(setting.level, ROUNDINGS * setting.tolerance.eps * setting.slope))
 
 
 def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: Index) -> Flat:
@@ -260,7 +287,7 @@ def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: I
     if not flat.any():
         return scale
     output, column = setting.places(entries)
-    hidden = np.maximum(setting.level, NOTHING * setting.slope)[output]
+    hidden = _hidden(setting)[output]
     # Longer steps than x is large show it, too, as they do at 0.
     shows = np.abs(given) * np.maximum(setting.scales[column], 1.0) > hidden
     return np.where(flat & shows, 0.0, scale)

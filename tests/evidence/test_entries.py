@@ -621,8 +621,11 @@ def test_an_array_along_which_f_only_rounds_has_no_size_of_its_own(forgotten):
         assert (report.outcome is Outcome.PASS) == (forgotten == 0), report
 
 
-def normalised(seed: int) -> tuple[Any, Any, dict[str, np.ndarray]]:
-    """A loss in float32 over a layer that is normalised over its rows: its bias moves nothing but rounding."""
+def normalised(seed: int, size: float = 1.0) -> tuple[Any, Any, dict[str, np.ndarray]]:
+    """A loss in float32 over a layer that is normalised over its rows: its bias moves nothing but rounding.
+
+    size : of the weights and of the bias.
+    """
     rng = np.random.default_rng(seed)
     data, goal = rng.normal(size=(16, 5)).astype(np.float32), rng.normal(size=(16, 4)).astype(np.float32)
 
@@ -636,18 +639,35 @@ def normalised(seed: int) -> tuple[Any, Any, dict[str, np.ndarray]]:
         d = (d - d.mean(0) - y * (d * y).mean(0)) / np.sqrt(a.var(0) + np.float32(1e-5))
         return {"W": data.T @ d, "b": d.sum(0)}
 
-    x = {"W": rng.normal(size=(5, 4)).astype(np.float32), "b": rng.normal(size=4).astype(np.float32)}
+    x = {"W": size * rng.normal(size=(5, 4)), "b": size * rng.normal(size=4)}
+    x = {name: value.astype(np.float32) for name, value in x.items()}
     return lambda p: np.mean((forward(p)[1] - goal) ** 2), grad, x
 
 
 @pytest.mark.slow
-def test_a_bias_that_moves_nothing_but_rounding_is_verified_in_float32():
+@pytest.mark.parametrize(("size", "least"), [(1.0, 8), (0.1, 6)])
+def test_a_bias_that_moves_nothing_but_rounding_is_verified_in_float32(size, least):
     """Claimed to be some roundings of what weights do. Beside a slope of a thousandth that is no claim of nothing."""
     passed = 0
     for seed in range(10):
-        f, grad, x = normalised(seed)
+        f, grad, x = normalised(seed, size)
         passed += check_gradient(f, grad, x, rng=0).outcome is Outcome.PASS
         wrong = check_gradient(lambda p, f=f: f(p) + np.float32(5e-3) * p["b"].sum(), grad, x, rng=0)
         assert wrong.outcome is Outcome.FAIL
         assert all(m.name.startswith('params["b"]') for m in wrong.wrong)
-    assert passed >= 8
+    assert passed >= least
+
+
+@pytest.mark.parametrize("size", [4, 150])
+@pytest.mark.parametrize(
+    ("claim", "slope", "refused"), [(5e-13, 0.0, False), (1e-9, 0.0, True), (5e-13, 1e-9, True)]
+)
+def test_what_sums_that_cancel_leave_in_a_gradient_is_no_mistake(size, claim, slope, refused):
+    """2,000 roundings of what other arrays do, where f shows no slope; more is one, and where f has a slope."""
+
+    def f(p):
+        return float(np.sum(np.sin(p["a"])) + slope * np.sum(p["b"]))
+
+    x = {"a": np.linspace(0.5, 1.0, size), "b": np.full(3, 0.7)}
+    report = check_gradient(f, {"a": np.cos(x["a"]), "b": np.full(3, claim)}, x)
+    assert report.outcome is (Outcome.FAIL if refused else Outcome.INCONCLUSIVE), str(report)
