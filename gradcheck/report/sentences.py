@@ -129,8 +129,8 @@ def place_words(place: Place) -> str:
             return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
             return f"{_all(place.count, 'tested ')} of {within}"
-        case Extent.WRONG:
-            return f"{_all(place.count, 'wrong ')} of {names}"
+        case Extent.WRONG | Extent.OTHERS:
+            return f"{_all(place.count, 'other wrong ' if place.extent is Extent.OTHERS else 'wrong ')} of {names}"
         case Extent.JUDGED:
             return f"{_all(place.count, 'wrong ')} of {within} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:

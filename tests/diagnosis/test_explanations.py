@@ -1686,9 +1686,17 @@ def test_a_factor_of_all_but_the_weight_decay_is_told(c: float, said: str):
     assert explain(loss + decay, c * loss + decay, AT7) == (told + "a factor of all but the weight decay?",)
     assert explain(loss + decay, 1.37 * c * loss + decay, AT7) == ()
     assert explain(loss, c * loss, AT7)[0].startswith("analytic = ")
+    assert not any("without" in each for each in explain(0.2 * AT7, 0.2 * AT7 + loss, AT7))
     assert explain(loss + decay, loss, AT7)[0].startswith(
         "numerical - analytic = lambda x with lambda = 0.1 "
     )
+
+
+def test_two_ratios_tell_no_factor_beside_a_weight_decay():
+    """4 x and 6 x for which 8 x and 18 x are given: two constants fit that."""
+    weights, x = np.array([2.0, 3.0, 2.0, 3.0, 3.0, 2.0, 3.0]), AT7
+
+    assert not any("without" in each for each in explain(2.0 * weights * x, 2.0 * weights**2 * x, x))
 
 
 def test_two_of_the_entries_tell_no_factor_beside_a_weight_decay():
