@@ -13,7 +13,7 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
@@ -130,33 +130,38 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     if opposite is not None:
         return (opposite,)
     beside = _zeros_beside(s)
-    if beside is not None:
-        cause, rest = beside
-        return (cause, *(_of_rest(rest) if s.whole and s.complete else ()))
+    if beside:
+        return beside
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (together(s, boxes) if boxes else None) or common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
     return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
 
 
-def _zeros_beside(s: Scope) -> tuple[Cause, Scope] | None:
-    """A part of the array where analytic is 0 and a term is missing; and the scope without it, where more is wrong."""
+def _zeros_beside(s: Scope) -> tuple[Cause, ...]:
+    """A part of the array where analytic is 0 and a term is missing, and what is said of the rest that is wrong."""
     zero = s.telling & (s.analytic == 0.0)
     if len(s.blocks) > 1 or zero.sum() < 2 or zero[s.wrong].all():
-        return None
-    part = replace(s, wrong=zero)
+        return ()
+    part, others = replace(s, wrong=zero), replace(s, wrong=s.wrong & ~zero)
     place = place_of_zeros(part) or wrong_place(part)
-    rest = replace(s, wrong=s.wrong & ~zero, numerical=np.where(zero, 0.0, s.numerical))
-    return (Cause(Kind.PART_ZERO, place), rest) if place.tells and rare(part, place) is None else None
+    if not place.tells or rare(part, place) is not None:
+        return ()
+    rest = _of_rest(others, zero) if s.whole and s.complete else None
+    return tuple(c for c in (Cause(Kind.PART_ZERO, place), rest) if c is not None)
 
 
-def _of_rest(s: Scope) -> tuple[Cause, ...]:
-    """What is said of the other wrong entries, where those that are 0 are taken for right: a factor, or a place."""
+def _of_rest(s: Scope, zero: Mask) -> Cause | None:
+    """Of the other wrong entries a factor, where those that are 0 are taken for right; or where they lie."""
+    right = replace(s, numerical=np.where(zero, 0.0, s.numerical))
     with np.errstate(all="ignore"):
-        cause = patterns.factor(s)
-    if cause is None:
-        return tuple(replace(c, order=OTHERS) if c.kind is Kind.REGION else c for c in _described(s))
-    return (replace(cause, place=wrong_place(s)) if cause.place.extent is Extent.ALL else cause,)
+        cause = patterns.factor(right) or patterns.alike(right)
+    if cause is not None:
+        place = wrong_place(s)
+        extent = Extent.OTHERS if place.extent is Extent.WRONG else place.extent
+        return replace(cause, place=replace(place, extent=extent))
+    where = common_place(s)
+    return None if where is None else Cause(Kind.REGION, where, order=OTHERS)
 
 
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:

@@ -87,14 +87,20 @@ def factor_beside(s: Scope) -> Cause | None:
     if not (np.isfinite(sides).all() and np.isfinite(known).all()):
         return None
     c, d = np.linalg.lstsq(sides, known, rcond=None)[0]
-    whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if abs(c) > 1.0 / MOST_N else 0.0
-    c = whole if abs(c) > 1.0 else 1.0 / whole if whole else 1.0
+    whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if 1.0 / MOST_N < abs(c) < MOST_N else 1.0
+    c = whole if abs(c) > 1.0 else 1.0 / whole
     if c == 1.0 or not d:
         return None
     strength = float(slope(s, basis, s.analytic - c * s.numerical)) / (1.0 - c)
     term = strength * basis
-    fitted = 1.0 + 2.0 * math.log10(abs(whole))
-    place = holds(s, (s.analytic - term) / c + term, free=1, choices=fitted, anywhere=False)
+    # Where numerical is the term alone any factor of the rest fits; two constants fit two ratios of both.
+    tells = wrong & (np.abs(s.numerical - term) > s.slack(s.numerical))
+    with np.errstate(divide="ignore"):
+        ratios = np.sort((s.numerical / (1.0 if diagonal else basis))[tells])
+    if 1 + np.count_nonzero(np.diff(ratios) > SAME * np.abs(ratios[1:])) < 2 + MARGIN:
+        return None
+    choices = 1.0 + 2.0 * math.log10(abs(whole))
+    place = holds(s, (s.analytic - term) / c + term, free=1, choices=choices, anywhere=False)
     if place is None:
         return None
     bar = float(np.min((s.bar[wrong] / np.abs(basis[wrong]))[basis[wrong] != 0.0]))

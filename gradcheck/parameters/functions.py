@@ -120,5 +120,5 @@ def whole_numbers_tell(x: Flat, ratio: Flat) -> bool:
     if not np.array_equal(x, np.rint(x)) or np.ptp(x) == 0:
         return False
     _, which = np.unique(x, return_inverse=True)
-    mean = np.bincount(which, ratio) / np.bincount(which)
+    mean = np.bincount(which, ratio.astype(float)) / np.bincount(which)
     return bool(np.allclose(ratio, mean[which], rtol=LIKE, atol=0.0))

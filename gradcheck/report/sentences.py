@@ -8,14 +8,10 @@ from collections.abc import Callable
 from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
-# Names of arrays in one sentence; more are counted.
-NAMED = 3
-# An axis from which on N - 1 is taken for N, and not one axis for another.
-TELLING = 10
-# Rows in another order that are named.
-LINES = 4
-# Lengths of axes that people's exponents are as well.
-POWERS = (3, 4)
+# Names of arrays, and of rows in another order, in one sentence; more are counted.
+NAMED, LINES = 3, 4
+# An axis from which on N - 1 is taken for N, and not one axis for another; lengths that people's exponents are as well.
+TELLING, POWERS = 10, (3, 4)
 TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
@@ -103,8 +99,7 @@ def cause_sentence(c: Cause) -> str:
     if c.kind in TOLD:
         return TOLD[c.kind](c)
     each, of, what = _lines_of(c.origin)
-    keys = ((c.kind, c.order), (c.kind, c.lacking), c.kind)
-    said = next(SENTENCES[key] for key in keys if key in SENTENCES)
+    said = next(SENTENCES[k] for k in ((c.kind, c.order), (c.kind, c.lacking), c.kind) if k in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
     or_ = f", or {TERMS[c.kind]}" if c.length == 1 and c.kind in TERMS else ""
     return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_)
@@ -129,8 +124,8 @@ def place_words(place: Place) -> str:
             return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
             return f"{_all(place.count, 'tested ')} of {within}"
-        case Extent.WRONG:
-            return f"{_all(place.count, 'wrong ')} of {names}"
+        case Extent.WRONG | Extent.OTHERS:
+            return f"{_all(place.count, 'other wrong ' if place.extent is Extent.OTHERS else 'wrong ')} of {names}"
         case Extent.JUDGED:
             return f"{_all(place.count, 'wrong ')} of {within} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
@@ -253,11 +248,14 @@ def _term(c: Cause) -> str:
 
 
 def _factor_beside(c: Cause) -> str:
-    known = f"lambda = {number(c.value or 0.0, 6)} +- {number((c.bar or 0.0) / 3.0, 1)}"
+    n, kept = c.length or 1, c.value or 0.0
+    lost = kept * (1 - n if c.lacking else (n - 1) / n)
+    times = "-" if n == -1 else f"{'1/' if c.lacking else ''}{n} x "
     term = "lambda on the diagonal" if c.place.arrays == ("H",) else "lambda x"
-    times = "-" if c.length == -1 else f"{'1/' if c.lacking else ''}{c.length} x "
-    sides = f"without {term}, {known}, analytic = {times}numerical in {place_words(c.place)}"
-    return f"{sides}: a factor of all but the weight decay?"
+    read = [f"of all but a weight decay, lambda = {number(kept, 6)}"] * (kept > 0)
+    read += [f"beside one left out, lambda = {number(lost, 6)}"] * (lost > 0)
+    sides = f"analytic = {times}numerical, and {term}, in {place_words(c.place)}"
+    return f"{sides}: a factor {', or '.join(read)}?"
 
 
 def _lines(c: Cause) -> str:

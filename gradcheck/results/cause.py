@@ -79,6 +79,7 @@ class Extent(Enum):
     ALL = "all entries"
     TESTED = "all tested entries"
     WRONG = "all wrong entries"
+    OTHERS = "all other wrong entries"
     JUDGED = "all wrong entries that were judged"
     ENTRY = "one entry"
     BOX = "a block"
@@ -116,7 +117,7 @@ class Place:
     @property
     def tells(self) -> bool:
         """Whether it says where entries are, and not how many alone."""
-        return self.extent not in (Extent.TESTED, Extent.WRONG, Extent.JUDGED)
+        return self.extent not in (Extent.TESTED, Extent.WRONG, Extent.OTHERS, Extent.JUDGED)
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ def test_zeros_beside_other_mistakes_are_named_first():
     assert said(lambda g: np.where(gate, 0.0, g + others)) == (missing,)
     assert said(lambda g: np.where(gate, 0.0, 1.7 * g)) == (
         missing,
-        "analytic = 1.7 x numerical in all 12 wrong entries of x",
+        "analytic = 1.7 x numerical in all 12 other wrong entries of x",
     )
     assert not any(
         "missing" in each
@@ -238,6 +238,16 @@ def test_the_place_of_what_is_wrong_beside_a_zero_column_is_that_of_the_others()
     places = check_jacobian(lambda x: np.sin(a @ x), jac, x).diagnosis
     squared = check_jacobian(lambda x: x / np.sum(x), lambda x: np.eye(4) / np.sum(x) ** 2, shares).diagnosis
 
+    right, wrong = (
+        np.array([3.0, 1.4, 0.3, 0.6, 0.3, 1.3, 3.0]),
+        np.array([3.0, 0.7, 0.0, 0.0, 0.0, 1.9, 3.0]),
+    )
+    around = check_gradient(
+        lambda x: float(right @ np.sin(x)), lambda x: wrong * np.cos(x), normal(7)
+    ).diagnosis
+
+    assert around[0] == "analytic is 0 in x[2:5], numerical is not: a term is missing"
+    assert not any("x[1:6]" in said for said in around)
     assert places == (
         "analytic is 0 in column 0 of J, numerical is not: a term is missing",
         "the other wrong entries lie in column 2 of J",
