@@ -203,7 +203,7 @@ def check_flag(name: str, value: Any) -> None:
 
 def check_further(args: Any) -> None:
     """Raise TypeError where args is no sequence of arguments."""
-    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+    if type(args) is not tuple and (isinstance(args, str | bytes) or not isinstance(args, Sequence)):
         raise TypeError(f"args must be a tuple of further arguments for the functions, not {args!r:.80}")
 
 

@@ -13,6 +13,7 @@ from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
 from gradcheck.function.objective import BudgetSpentError
+from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import (
     NARROW,
     STEP,
@@ -204,8 +205,9 @@ def _blind(setting: Setting, open_: Entries, values: Flat) -> NDArray[np.bool_]:
     what is rounded.
     """
     blind = (values == 0) & (np.nan_to_num(open_.estimate.chord) > 0)
+    output, column = setting.places(open_.coordinates)
+    blind[blind] = [not on_no_grid(value) for value in setting.f_x[output[blind]].tolist()]
     if blind.any():
-        output, column = setting.places(open_.coordinates)
         along = setting.complex_along(setting.scales * (1.0 + np.arange(setting.x.size) / setting.x.size))
         blind &= (along.imag == 0)[output] if along is not None else False
     if blind.any():

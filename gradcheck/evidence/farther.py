@@ -73,7 +73,7 @@ def leave(setting: Setting, outputs: Mask, rng: Any) -> Mask:
     whole ones: counts and indices go by steps, and are flat.
     """
     asked = outputs & (setting.f_x != np.round(setting.f_x))
-    asked &= np.array([not on_no_grid(value) for value in setting.f_x.tolist()])
+    asked[asked] = [not on_no_grid(value) for value in setting.f_x[asked].tolist()]
     return np.asarray(asked & ~_same(setting, rng) if asked.any() else asked)
 
 

@@ -191,9 +191,9 @@ class JointTest:
             if slope_near_zero(self.along, first):
                 return self.nothing(first)
         watched = ~self.along.fixed & np.isfinite(first.error)
-        resting = at_rest(first) & watched & (first.weight == 0)
+        resting = watched & (first.weight == 0)
         if np.count_nonzero(resting):
-            watched &= ~leave(self.problem, resting, self.along.rng)
+            watched &= ~leave(self.problem, resting & at_rest(first), self.along.rng)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
