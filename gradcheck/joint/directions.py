@@ -244,10 +244,7 @@ class Directions(Points):
         return self.jumps(tangent, points, values, slope, row)
 
     def go_farther(self) -> float:
-        """Allow steps that are longer than x; returns the part of the length over which f changes by its own size.
-
-        So far away that x is a rounding of the points nothing is told of x.
-        """
+        """Allow steps longer than x, of which it is no rounding; returns a part of the length over which f changes."""
         lengths = lengths_of(self.problem.f_x, self._weight)
         step = LONGEST_STEP * min(max(1.0, float(median(lengths)) if lengths.size else 1.0), 1.0 / EPS)
         self.longest = max(step, FARTHEST_ALONE)
