@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_axes import estimate_of
 
 from gradcheck import Outcome, check_gradient, check_jacobian
+from gradcheck.evidence.hidden_kinks import _lengths, _slopes_beside, open_between_kinks, where_kinks_meet
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement, Tolerance
 
 
 def rectifiers(
@@ -138,3 +145,106 @@ def test_what_noise_over_the_first_step_does_not_hide_is_no_kink(seed: int) -> N
     claim[4, 1] *= 1.1
     report = check_jacobian(f, claim, np.zeros(3))
     assert [m.name for m in report.wrong] == ["J[4, 1]"], report
+
+
+# What is decided of a few entries, by hand: an array of zeros beside another, each with its own unit of a step.
+X = {"a": np.zeros(3), "b": np.array([8.0, 0.0])}
+SCALES = np.array([1.0, 2.0, 2.0, 8.0, 4.0])
+
+
+def known(f: Any = None, **budget: Any) -> Setting:
+    """f at X, with first steps of a thousandth of each unit."""
+    parameters, flat = Parameters.of(X)
+    objective = Objective(f or (lambda x: float(np.sum(x["a"]) + np.sum(x["b"]))), parameters, **budget)
+    return Setting(
+        objective, flat, np.zeros(1), SCALES, Tolerance(1e-6), level=1e-15, relative_step=1e-3
+    )  # fmt: skip
+
+
+def accused(off: Any, limit: Limit, **parts: Any) -> Entries:
+    """Slopes of 1, and claims that are off by so much and called wrong; of one-sided slopes nothing is known."""
+    given = 1.0 + np.asarray(off, float)
+    m = given.size
+    no, found = np.zeros(m, bool), estimate_of(m, **{"sided": np.nan, **parts})
+    found.limit[:] = limit
+    judgement = Judgement(np.ones(m, bool), no, no, np.zeros(m), np.ones(m))
+    return Entries(np.arange(m), given, found, judgement)
+
+
+def open_of(evidence: Entries) -> list[Limit | None]:
+    """What keeps the entries open of which nothing is decided any more; None of those that are wrong."""
+    after = open_between_kinks(known(), evidence)
+    pairs = zip(after.judgement.wrong, after.estimate.limit, strict=True)
+    return [None if wrong else limit for wrong, limit in pairs]
+
+
+def test_a_kink_is_followed_by_the_size_of_its_coordinate():
+    """To a millionth of 8: with noise of 0.02 k its steps are k of 1e-3, for jumps of 2; three of these may cancel."""
+    for steps, off, left in ((7e-3, 5.0, False), (9e-3, 5.0, True), (9e-3, 5.9, True), (9e-3, 6.1, False)):
+        noise = 0.02 * steps
+        found = open_of(accused([0, 0, 0, off, 0], Limit.TRUNCATION, kink=[0, 0, 0, 1.0, 0], noise=noise))
+        assert found[3] == (Limit.BESIDE if left else None), (steps, off)
+
+
+def test_a_kink_at_0_is_followed_by_the_unit_of_its_step():
+    """To a billionth of it where the whole array is 0, of 2 here; to a millionth of 4 beside what is not."""
+    for at, steps, left in ((1, 1.9e-6, False), (1, 2.1e-6, True), (4, 3.9e-3, False), (4, 4.1e-3, True)):
+        kink = np.where(np.arange(5) == at, 1.0, 0.0)
+        found = open_of(accused(5.0 * kink, Limit.TRUNCATION, kink=kink, noise=0.02 * steps))
+        assert found[at] == (Limit.BESIDE if left else None), (at, steps)
+
+
+def test_slopes_at_a_kink_leave_room_to_both_sides():
+    """From -1 to 1, with jumps of 2: up to 7 and -7, and what keeps them open is the kink."""
+    for given, left in ((6.9, True), (7.1, False), (-6.9, True), (-7.1, False)):
+        evidence = accused([given - 1.0], Limit.KINK, kink=1.0, left=-1.0, right=1.0, noise=1.0)
+        assert open_of(evidence) == [Limit.KINK if left else None], given
+
+
+@pytest.mark.parametrize(
+    ("times", "off", "left"), [(4.0, 17.9, True), (4.0, 18.1, False), (1.9, 1.0, False), (2.1, 1.0, True)]
+)
+def test_noise_hides_kinks_of_an_array_of_zeros_beyond_twice_its_first_step(
+    times: float, off: float, left: bool
+):
+    """Nine times the noise of a half, and so many first steps: 18 of four. Beside what is not 0 it hides none."""
+    evidence = accused([off] * 5, Limit.NOISE, step=times * 1e-3 * SCALES, noise=0.5)
+    assert open_of(evidence) == [Limit.BESIDE if left else None] * 3 + [None] * 2
+
+
+def test_points_beside_x_are_no_farther_than_a_first_step():
+    """The complex step has no length: then it is the first."""
+    step = np.array([5e-4, 0.0, 1.0, 9e-3, 3e-3])
+    evidence = accused([1.0] * 5, Limit.NONE, step=step)
+    assert _lengths(known(), evidence, np.arange(5)).tolist() == [5e-4, 2e-3, 2e-3, 8e-3, 3e-3]
+
+
+def test_slopes_beside_x_are_taken_over_half_of_how_far_it_is_moved():
+    """Along b[0], of unit 8, by 0.016: each coordinate by up to three 1000th of its own, with 0.008 between two."""
+    points = []
+
+    def f(x: Any) -> float:
+        points.append(np.concatenate([x["a"], x["b"]]))
+        return float(3.0 * x["b"][0] + abs(x["a"][0]))
+
+    tangent = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
+    slopes = _slopes_beside(known(f), tangent, 0, 0.016, 1)
+    assert slopes == pytest.approx((3.0, 3.0), rel=1e-9)
+    before, after = np.array(points[::2]), np.array(points[1::2])
+    assert len(points) == 16
+    assert after - before == pytest.approx(np.tile(0.008 * tangent, (8, 1)), abs=1e-12)
+    moved = np.abs((before + after) / 2.0 - known().x) / (SCALES / 500.0)
+    assert 0.5 <= moved.min() < 0.6
+    assert 1.4 < moved.max() <= 1.5
+
+
+def test_without_sixteen_evaluations_kinks_do_not_meet():
+    """None is looked at; with them |a[0]| is, which has slopes of -1 and 1 beside x and not of 1 alone."""
+
+    def f(x: Any) -> float:
+        return float(np.sum(np.abs(x["a"])))
+
+    evidence = accused([1.0], Limit.KINK, left=1.0, right=1.0, sided=1e-9)
+    for budget, span in ((15, 0.0), (16, 2.0)):
+        found = where_kinks_meet(known(f, max_nfev=budget), evidence, np.array([0]))
+        assert found == pytest.approx(span, rel=1e-6)
