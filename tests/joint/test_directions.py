@@ -258,6 +258,29 @@ def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
     assert fit.floor[1] < 1e-14
 
 
+def test_a_row_that_stays_lies_on_the_grid_of_those_that_move():
+    """It has one value, which lies on any grid: where it is claimed to be 0, and where it was to move."""
+    along = directions(3)
+    along.problem = replace(along.problem, f_x=np.full(3, 2.0))
+    moving = np.round(2.0 + np.sin(0.1 * positions(EIGHT)), 3)
+    along._weight = np.array([1.0, 0.0, 0.1])
+    along.__dict__["rounding_of_x"] = np.zeros(3)
+    fit = along.fit(
+        np.stack([moving, np.full(moving.size, 2.0), np.full(moving.size, 2.0)], axis=1), 0.1, EIGHT
+    )
+    assert along.gridded.tolist() == [True, True, True]
+    assert fit.floor == pytest.approx(np.full(3, 0.6e-3), rel=1e-6)
+
+
+def test_a_row_that_jumps_is_told_from_one_that_noise_moves():
+    """By 1 between two points: no more than noise of 4 does."""
+    along = directions()
+    along_lines(along, lambda t: 0.0, lambda t: float(t > 0.3))
+    points, values = np.array([0.0, 1.0]), np.array([[0.0, 0.0], [0.0, 1.0]])
+    for row, noise, jumps in ((0, None, False), (1, None, True), (1, 0.1, True), (1, 4.0, False)):
+        assert along.jumps(V, points, values, np.zeros(2), row, noise) is jumps
+
+
 def test_the_terms_of_products_alone_are_told_by_other_signs():
     """Where the entries are not known J v is asked for twice more: the size of its terms is a mean of three."""
 

@@ -8,7 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import EPS, STEP, Steps, bound, direction, fitted, joint_test, limit, needs, row, scattered
+from by_hand import (
+    EPS,
+    STEP,
+    Steps,
+    bound,
+    close,
+    direction,
+    fitted,
+    joint_test,
+    limit,
+    needs,
+    row,
+    scattered,
+    share,
+)
 
 from gradcheck.function.matrix import Dense
 from gradcheck.joint.direction import Direction
@@ -22,8 +36,9 @@ from gradcheck.joint.first_direction import (
     moves,
     sizes_at_minima,
 )
-from gradcheck.joint.forecast import enough, harmless, hopeless, most_of, too_few_by_noise
+from gradcheck.joint.forecast import enough, harmless, hopeless, most_of, too_few, too_few_by_noise
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.points import Points
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 from gradcheck.results.certificate import bound_of, precise
@@ -73,6 +88,35 @@ def test_how_many_directions_a_certificate_takes(count: int):
     assert count == 1 or not enough(test.along, count - 1, most, needed)[0]
 
 
+def bound_of_the_second(count: int) -> float:
+    """As `bound`, where no look is taken after the first of so many directions: the second has the share of a first."""
+    return min(
+        math.sqrt(2) * (math.comb(count, k) / (share(count - 1, k) * 1e-6)) ** (1 / (count - k))
+        for k in range(count - 1)
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_row_that_one_direction_is_too_few_for_takes_what_its_own_looks_leave(count: int):
+    """Of one direction it has no bound, whatever is needed; of the others each has that of its own looks."""
+    test = joint_test(5)
+    test.along.unseen = np.array([False, False, True, True, True])
+    times = 1.3 * 7.0 * np.array([bound(count, 1e-6)] * 2 + [bound_of_the_second(count)] * 2 + [1.0])
+    needed = times * np.array([1 + 1e-9, 1 - 1e-9, 1 + 1e-9, 1 - 1e-9, 1.0])
+    most = np.array([7.0, 7.0, 7.0, 7.0, 0.0])
+    with np.errstate(all="ignore"):
+        assert enough(test.along, count, most, needed).tolist() == [True, False, True, False, True]
+        assert enough(test.along, 1, most, needed + 1e9).tolist() == [True, True, False, False, True]
+
+
+def test_one_direction_is_too_few_where_it_proves_too_little_and_more_do_not():
+    """By bars of size 2: between what one proves and what 64 do, which is the most that is taken."""
+    test = joint_test(5)
+    proves = np.array([bound(1, 1e-6), bound(1, 1e-6), bound(2, 1e-6), bound(64, 1e-6), bound(64, 1e-6)])
+    bar = 2e-3 / proves * np.array([1 - 1e-9, 1 + 1e-9, 1.01, 1 - 1e-9, 1 + 1e-9])
+    assert too_few(test.along, bar, np.full(5, 2.0)).tolist() == [False, True, True, True, False]
+
+
 def test_rows_share_no_chance_to_be_wrong():
     """All are certified together: that the worst is missed is as unlikely as of one alone."""
     assert joint_test(3).along.delta == joint_test(1).along.delta == 1e-6
@@ -117,6 +161,59 @@ def test_a_grid_is_unsettled():
     test = joint_test(2)
     test.along.gridded = np.array([False, True])
     assert test.along.unsettled(direction(2, fitted(2))).tolist() == [False, True]
+
+
+def test_what_was_found_unsettled_is_asked_again_where_a_grid_is_seen():
+    """Of the same fit; and of another one with the same grids."""
+    test = joint_test(2)
+    first = direction(2, fitted(2))
+    assert test.along.unsettled(first).tolist() == [False, False]
+    test.along.gridded = np.array([True, False])
+    assert test.along.unsettled(first).tolist() == [True, False]
+    noisy = direction(2, fitted(2, noise=[1e-16, 1e-3]))
+    assert test.along.unsettled(noisy).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(("part", "rests"), [(0.9e-4, True), (1.1e-4, False)])
+def test_a_row_that_stays_where_others_move_is_flat_if_it_was_to_move_by_a_part_of_itself(
+    part: float, rests: bool
+):
+    """By a ten-thousandth of the root mean square of f, which is 2 here, in one step; else it may be rounded."""
+    test = joint_test(2)
+    test.along.problem = replace(test.along.problem, f_x=np.array([2.0, 2.0]))
+    test.along._weight = 2.0 * part / STEP * np.ones(2)
+    first = direction(2, fitted(2, value=[1.0, 0.0], moved=[True, False]))
+    assert test.along.unsettled(first).tolist() == [False, rests]
+
+
+def test_points_round_by_the_slope_that_f_has_on_the_way():
+    """The rounding of each coordinate over how far it moves: the root mean square of 1, 3 and 8 parts of EPS.
+
+    f bends by 6 a unit of x, of which a hundredth is a step of three coordinates; one that stays does not round. What
+    x rounds by counts where it is more, and the slope that is shown, by half, where a row is claimed to be 0.
+    """
+    test = joint_test(4, x=[1.0, 2.0, 3.0, 4.0])
+    scaling = replace(test.along.scaling, lengths=np.array([0.0, 2.0, 1.0, 0.5]))
+    points = Points(test.problem, scaling)
+    vars(points)["rounding_of_x"] = np.array([1e-30, 1.0, 0.0, 0.0])
+    fit = fitted(4, even=[[6.0] * 4, *[[0.0] * 4] * 3], value=[5.0, 5.0, -3.0, 0.001])
+    bent = 0.06 / math.sqrt(3.0)
+    own = math.sqrt((1.0 + 9.0 + 64.0) / 3.0)
+    assert points._rounding_beside(fit) == close([EPS * own * bent, 1.0, EPS * own * 1.5, EPS * own * bent])
+    # Where f hardly bends it is what x rounds by.
+    vars(points)["rounding_of_x"] = np.ones(4)
+    assert points._rounding_beside(fit) is points.rounding_of_x
+
+
+def test_what_values_round_by_is_no_noise_of_a_row():
+    """A hundred units of the last place of f; not where a kink, a grid or coarser points may be it."""
+    test = joint_test(5)
+    test.along.gridded = np.array([False, False, False, True, False])
+    kinks = [0.0, 0.0, 9.0, 0.0, 0.0]
+    fit = fitted(5, size=4.0, noise=[400 * EPS, 401 * EPS, 0.0, 0.0, 0.0], kink=kinks)
+    assert test.along.rounded(fit).tolist() == [True, False, False, False, True]
+    vars(test.along.problem)["eps_of_x"] = 1e-7
+    assert test.along.rounded(fit).tolist() == [False] * 5
 
 
 def test_without_a_first_direction_every_row_is_unsettled():
