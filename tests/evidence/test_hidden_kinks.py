@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,16 @@ import pytest
 from test_axes import estimate_of
 
 from gradcheck import Outcome, check_gradient, check_jacobian
-from gradcheck.evidence.hidden_kinks import _lengths, _slopes_beside, open_between_kinks, where_kinks_meet
+from gradcheck.evidence import hidden_kinks as module
+from gradcheck.evidence.hidden_kinks import (
+    _explained,
+    _lengths,
+    _seen,
+    _slopes_beside,
+    _tied,
+    open_between_kinks,
+    where_kinks_meet,
+)
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -248,3 +259,116 @@ def test_without_sixteen_evaluations_kinks_do_not_meet():
     for budget, span in ((15, 0.0), (16, 2.0)):
         found = where_kinks_meet(known(f, max_nfev=budget), evidence, np.array([0]))
         assert found == pytest.approx(span, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "slack", "span", "asked", "expected"),
+    [
+        (10.0, 0.0, 0.0, 3, (False, False)),
+        # By what those of another entry span, whatever these do.
+        (10.0, 0.0, 9.1, 1, (True, False)),
+        (10.0, 0.0, 8.9, 3, (False, False)),
+        # By twice what these span, to both sides.
+        (2.9, 0.0, 0.0, 1, (True, False)),
+        (3.1, 0.0, 0.0, 3, (False, False)),
+        (3.1, 0.2, 0.0, 1, (True, False)),
+        (-1.9, 0.0, 0.0, 1, (True, False)),
+        (-2.1, 0.0, 0.0, 3, (False, False)),
+        # Among them.
+        (0.5, 0.0, 0.0, 1, (True, True)),
+        (1.1, 0.2, 0.0, 1, (True, True)),
+        (1.1, 0.05, 0.0, 1, (True, False)),
+    ],
+)
+def test_slopes_from_0_to_1_explain_what_lies_beside_them(
+    monkeypatch: pytest.MonkeyPatch, given: float, slack: float, span: float, asked: int, expected: Any
+):
+    """Asked for three times at other points where they do not."""
+    turns = []
+
+    def seen(setting: Setting, evidence: Entries, k: int, turn: int) -> tuple[float, float, float]:
+        turns.append((k, turn))
+        return 0.0, 1.0, slack
+
+    monkeypatch.setattr(module, "_seen", seen)
+    assert _explained(known(), accused([0.0, given - 1.0], Limit.KINK), 1, span) == expected
+    assert turns == [(1, turn) for turn in range(asked)]
+
+
+def test_slopes_that_were_seen_at_other_points_count_together(monkeypatch: pytest.MonkeyPatch):
+    """From 0 to 1, from 2 to 3 and from -1 to 0: 10 is 7 beyond those of four in all, and 9 beyond the first."""
+    answers = {0: (0.0, 1.0, 0.0), 1: (2.0, 3.0, 0.0), 2: (-1.0, 0.0, 0.0)}
+    monkeypatch.setattr(module, "_seen", lambda setting, evidence, k, turn: answers[turn])
+    assert _explained(known(), accused([9.0], Limit.KINK), 0, 0.0) == (True, False)
+    assert _explained(known(), accused([10.1], Limit.KINK), 0, 0.0) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "clear", "far"),
+    [
+        # A twentieth of what the claim is off by, or of a fiftieth of the jump.
+        (2.0, 1e-15, 0.05, False),
+        (-3.0, 1e-15, 0.1, False),
+        (0.5, 1e-15, 0.002, False),
+        # No farther than the step, where f bends by a twentieth of the jump.
+        (2.0, 1e-6, 0.1, True),
+        (-6.0, 1e-5, 0.25, True),
+    ],
+)
+def test_slopes_beside_x_are_taken_as_near_as_noise_lets_them_be_seen(
+    monkeypatch: pytest.MonkeyPatch, given: float, level: float, clear: float, far: bool
+):
+    """Twelve times the level, over the length, is a quarter of what is clear; at a kink from -1 to 1."""
+    asked: list[Any] = []
+
+    def slopes(setting: Setting, tangent: Any, *given: Any) -> tuple[float, float]:
+        asked.append((tangent.tolist(), *given))
+        return 0.5, 3.0
+
+    monkeypatch.setattr(module, "_slopes_beside", slopes)
+    evidence = accused([0.0, given - 1.0], Limit.KINK, left=1.0, right=-1.0, sided=1e-3)
+    least, most, slack = _seen(replace(known(), level=np.array([level])), evidence, 1, 2)
+    length = 1e-3 / math.sqrt(5.0) if far else 48.0 * level / clear
+    assert (least, most) == (-1.0, 3.0)
+    assert slack == pytest.approx(3e-3 + clear + 12.0 * level / length, rel=1e-9)
+    ((tangent, output, over, seed),) = asked
+    assert (tangent, output, seed) == ([0.0, 1.0, 0.0, 0.0, 0.0], 0, 5)
+    assert over == pytest.approx(length, rel=1e-9)
+
+
+def bound_together(x: Any) -> float:
+    """a[0] a[1]^2 / (a[0]^2 + a[1]^2): 0 along each of them, and from 0.15 to 0.75 along both by 0.5 to 1.5."""
+    a = x["a"]
+    return float(a[0] * a[1] ** 2 / max(a[0] ** 2 + a[1] ** 2, 1e-300))
+
+
+TIED: dict[str, tuple[dict[str, Any], float, int, bool]] = {
+    "tied": ({}, 1.0, 4, True),
+    "within a twentieth of what is off": ({}, 16.0, 4, False),
+    "without four evaluations": ({}, 1.0, 3, False),
+    "bent": ({"curvature": 1.0, "error": 3e-4}, 1.0, 4, False),
+    "bent the other way": ({"curvature": -1.0, "error": 3e-4}, 1.0, 4, False),
+    "bent within the bar": ({"curvature": 1.0, "error": 3.5e-4}, 1.0, 4, True),
+    "steps of other distances": ({"step": [1e-3, 1.5e-5]}, 1.0, 4, False),
+    "steps alike": ({"step": [1e-3, 1.6e-5]}, 1.0, 4, True),
+    "bars as large": ({"error": 1.0}, 1.0, 4, False),
+}
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_entries_are_tied_where_f_has_another_slope_along_both(name: str):
+    """Beyond three bars and a twentieth of what is off; it takes four evaluations."""
+    parts, off, budget, tied = TIED[name]
+    evidence = accused([off, off], Limit.NONE, **{"value": 0.0, "error": 0.0} | parts)
+    setting, rows = known(bound_together, max_nfev=budget), np.arange(2)
+    assert _tied(setting, evidence, np.array([0]), rows, np.array([off, 99.0])) is tied
+    assert setting.objective.nfev == 4 if tied else setting.objective.nfev in (0, 4)
+
+
+def test_without_two_equal_coordinates_nothing_is_tied():
+    """0 and 8, or 0 alone: no evaluation is spent."""
+    evidence = accused([1.0] * 5, Limit.NONE, value=0.0, error=0.0)
+    for wrong, rows in (([0, 3], [0, 3]), ([0], [0, 3]), ([3], [0, 1, 2, 3])):
+        setting = known(bound_together)
+        assert not _tied(setting, evidence, np.array(wrong), np.array(rows), np.ones(5))
+        assert setting.objective.nfev == 0
