@@ -276,6 +276,7 @@ def test_without_sixteen_evaluations_kinks_do_not_meet():
         (-2.1, 0.0, 0.0, 3, (False, False)),
         # Among them.
         (0.5, 0.0, 0.0, 1, (True, True)),
+        (1.0, 0.0, 0.0, 1, (True, True)),
         (1.1, 0.2, 0.0, 1, (True, True)),
         (1.1, 0.05, 0.0, 1, (True, False)),
     ],
@@ -351,6 +352,7 @@ TIED: dict[str, tuple[dict[str, Any], float, int, bool]] = {
     "bent within the bar": ({"curvature": 1.0, "error": 3.5e-4}, 1.0, 4, True),
     "steps of other distances": ({"step": [1e-3, 1.5e-5]}, 1.0, 4, False),
     "steps alike": ({"step": [1e-3, 1.6e-5]}, 1.0, 4, True),
+    "steps alike, barely": ({"step": [2.0**-10, 2.0**-16]}, 1.0, 4, True),
     "bars as large": ({"error": 1.0}, 1.0, 4, False),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck.examination import search as module
-from gradcheck.examination.search import _taken_for, _told_by_a_sample, search
+from gradcheck.examination.search import _square, _taken_for, _told_by_a_sample, search
 from gradcheck.function.matrix import Dense
 from gradcheck.joint.places import Places
 from gradcheck.parameters.boxes import whole_box
@@ -409,3 +409,22 @@ def test_another_claim_is_taken_for_right_if_the_two_that_it_changes_most_are_wr
         assert claim.replaced.tolist() == [0, 1, 3, 5]
     else:
         assert (claim.problem, claim.begun, claim.replaced.tolist()) == (before, None, [5])
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_complex", "asked"),
+    [
+        ((1024, 1024), False, True),
+        ((1025, 1025), False, False),
+        ((3, 3), True, False),
+        ((3, 4), False, False),
+        ((9,), False, False),
+        ((3, 3, 3), False, False),
+    ],
+)
+def test_a_square_array_of_a_million_real_entries_may_be_a_triangle(
+    shape: Any, is_complex: bool, asked: bool
+):
+    """A copy of more is not made."""
+    block: Any = SimpleNamespace(shape=shape, is_complex=is_complex, size=int(np.prod(shape)))
+    assert _square(block) is asked

@@ -20,6 +20,7 @@ def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_or_rounding_that_t
     assert (noisy.bar.tolist(), noisy.most.tolist()) == ([1.0, 6.0], [6.0, 13.0])
     assert noisy.bar.dtype == float
     assert replace(two, noisy=True).bar.tolist() == [1.0, 2.0]
+    assert replace(two, rounded=True).bar.tolist() == [1.0, 2.0]
     # So is rounding, in these rows or others.
     rounded = np.array([False, True])
     assert replace(two, rounded=rounded).bar.tolist() == [3.0, 2.0]

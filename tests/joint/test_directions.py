@@ -15,7 +15,8 @@ from gradcheck.function.objective import Objective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED
-from gradcheck.joint.forecast import too_few_by_rounding
+from gradcheck.joint.forecast import BY_EIGHT, too_few_by_rounding
+from gradcheck.joint.points import first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR, fifth_over_third, positions
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
@@ -1023,6 +1024,19 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
     found, _, _ = first_of(lambda x: float(squares(x)) - float(squares(X)), 2 * X, X)
     assert found.step == 2.0**-10
     assert first_of(lambda x: float(squares(x)), 2 * X, X, step=0.125)[0].step == 0.125
+
+
+def test_where_no_row_has_a_length_the_first_step_is_a_hundredth_of_x():
+    """Nothing is claimed of f; of one that is 0 by its claim alone a tenth of that, as of a root."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert first_step(np.array([1.0, 0.0]), np.zeros(2), None, 1.0) == 2.0**-7
+    assert first_step(np.array([1e-10, 0.0]), np.ones(2), None, 1.0) == 2.0**-10
+
+
+def test_the_noise_of_eight_values_is_that_of_the_slope_of_a_fit_of_degree_six():
+    """By least squares through them and f(x): the root of the sum of squares of what each adds to it."""
+    powers = np.vander(positions(EIGHT), 7, increasing=True)
+    assert pytest.approx(np.linalg.norm(np.linalg.pinv(powers)[1]), abs=0.005) == BY_EIGHT
 
 
 @pytest.mark.parametrize(

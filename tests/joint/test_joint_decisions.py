@@ -167,7 +167,9 @@ def test_what_was_found_unsettled_is_asked_again_where_a_grid_is_seen():
     """Of the same fit; and of another one with the same grids."""
     test = joint_test(2)
     first = direction(2, fitted(2))
-    assert test.along.unsettled(first).tolist() == [False, False]
+    found = test.along.unsettled(first)
+    assert found.tolist() == [False, False]
+    assert test.along.unsettled(first) is found
     test.along.gridded = np.array([True, False])
     assert test.along.unsettled(first).tolist() == [True, False]
     noisy = direction(2, fitted(2, noise=[1e-16, 1e-3]))
