@@ -163,13 +163,11 @@ X = {"a": np.zeros(3), "b": np.array([8.0, 0.0])}
 SCALES = np.array([1.0, 2.0, 2.0, 8.0, 4.0])
 
 
-def known(f: Any = None, **budget: Any) -> Setting:
-    """f at X, with first steps of a thousandth of each unit."""
-    parameters, flat = Parameters.of(X)
-    objective = Objective(f or (lambda x: float(np.sum(x["a"]) + np.sum(x["b"]))), parameters, **budget)
-    return Setting(
-        objective, flat, np.zeros(1), SCALES, Tolerance(1e-6), level=1e-15, relative_step=1e-3
-    )  # fmt: skip
+def known(f: Any = None, *, x: Any = X, scales: Any = SCALES, **budget: Any) -> Setting:
+    """f at x, with first steps of a thousandth of each unit."""
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f or (lambda x: 0.0), parameters, **budget)
+    return Setting(objective, flat, np.zeros(1), scales, Tolerance(1e-6), level=1e-15, relative_step=1e-3)
 
 
 def accused(off: Any, limit: Limit, **parts: Any) -> Entries:
@@ -195,6 +193,14 @@ def test_a_kink_is_followed_by_the_size_of_its_coordinate():
         noise = 0.02 * steps
         found = open_of(accused([0, 0, 0, off, 0], Limit.TRUNCATION, kink=[0, 0, 0, 1.0, 0], noise=noise))
         assert found[3] == (Limit.BESIDE if left else None), (steps, off)
+
+
+def test_what_is_not_0_and_has_no_kink_is_wrong_beside_one_that_has():
+    """8 and 8: a jump of 2 of the first leaves room for that alone; of 0 and 0 for both."""
+    evidence = accused([1.0, 1.0], Limit.TRUNCATION, kink=[1.0, 0.0], noise=1.0)
+    for value, wrong in ((8.0, [False, True]), (0.0, [False, False])):
+        setting = known(x=np.full(2, value), scales=np.ones(2))
+        assert open_between_kinks(setting, evidence).judgement.wrong.tolist() == wrong
 
 
 def test_a_kink_at_0_is_followed_by_the_unit_of_its_step():
@@ -247,6 +253,10 @@ def test_slopes_beside_x_are_taken_over_half_of_how_far_it_is_moved():
     moved = np.abs((before + after) / 2.0 - known().x) / (SCALES / 500.0)
     assert 0.5 <= moved.min() < 0.6
     assert 1.4 < moved.max() <= 1.5
+    # The same with the same seed, and others with another.
+    for seed, same in ((1, True), (2, False)):
+        _slopes_beside(known(f), tangent, 0, 0.016, seed)
+        assert np.array_equal(points[-16:], points[:16]) is same
 
 
 def test_without_sixteen_evaluations_kinks_do_not_meet():
@@ -311,6 +321,8 @@ def test_slopes_that_were_seen_at_other_points_count_together(monkeypatch: pytes
         (2.0, 1e-15, 0.05, False),
         (-3.0, 1e-15, 0.1, False),
         (0.5, 1e-15, 0.002, False),
+        # Where values do not round at all, twenty times the least step, of 64 spacings of a millionth of the unit 2.
+        (2.0, 0.0, 0.05, False),
         # No farther than the step, where f bends by a twentieth of the jump.
         (2.0, 1e-6, 0.1, True),
         (-6.0, 1e-5, 0.25, True),
@@ -329,7 +341,7 @@ def test_slopes_beside_x_are_taken_as_near_as_noise_lets_them_be_seen(
     monkeypatch.setattr(module, "_slopes_beside", slopes)
     evidence = accused([0.0, given - 1.0], Limit.KINK, left=1.0, right=-1.0, sided=1e-3)
     least, most, slack = _seen(replace(known(), level=np.array([level])), evidence, 1, 2)
-    length = 1e-3 / math.sqrt(5.0) if far else 48.0 * level / clear
+    length = 1e-3 / math.sqrt(5.0) if far else max(48.0 * level / clear, 64.0 * 2.0**-52 * 2e-6 / 0.05)
     assert (least, most) == (-1.0, 3.0)
     assert slack == pytest.approx(3e-3 + clear + 12.0 * level / length, rel=1e-9)
     ((tangent, output, over, seed),) = asked
@@ -374,3 +386,69 @@ def test_without_two_equal_coordinates_nothing_is_tied():
         setting = known(bound_together)
         assert not _tied(setting, evidence, np.array(wrong), np.array(rows), np.ones(5))
         assert setting.objective.nfev == 0
+
+
+class Asked:
+    """Stands for what is asked of evidence: notes it, and answers that slopes span 1.5, and explain as is said."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, explained: bool = False, tied: bool = False
+    ) -> None:
+        self.explained, self.tied = explained, tied
+        self.of: list[Any] = []
+        monkeypatch.setattr(module, "where_kinks_meet", self.where_kinks_meet)
+        monkeypatch.setattr(module, "_explained", self.explains)
+        monkeypatch.setattr(module, "_tied", self.ties)
+
+    def where_kinks_meet(self, setting: Setting, evidence: Entries, *kinds: Any) -> float:
+        """Of which entries."""
+        self.of.append(("meet", *[kind.tolist() for kind in kinds]))
+        return 1.5
+
+    def explains(self, setting: Setting, evidence: Entries, k: int, span: float) -> tuple[bool, bool]:
+        """By the span."""
+        self.of.append((k, span))
+        return self.explained, self.explained
+
+    def ties(self, setting: Setting, evidence: Entries, wrong: Any, rows: Any, outside: Any) -> bool:
+        """Of which entries, and what they are off by."""
+        self.of.append(("tied", wrong.tolist(), rows.tolist(), outside.tolist()))
+        return self.tied
+
+
+def test_what_is_off_by_most_is_explained_first(monkeypatch: pytest.MonkeyPatch):
+    """If it is not, what no more than the slopes span is off by is open, and nothing else; and no other is asked."""
+    asked = Asked(monkeypatch)
+    after = module._without_where_kinks_meet(
+        known(), accused([1.0, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    )
+    assert asked.of == [("meet", [0, 1, 2], [1, 2, 0]), (1, 1.5)]
+    assert after.judgement.wrong.tolist() == [False, True, True]
+    assert after.estimate.limit.tolist() == [Limit.KINKS, Limit.KINK, Limit.KINK]
+
+
+@pytest.mark.parametrize("subgradient", [False, True])
+def test_what_lies_among_slopes_beside_x_passes_where_subgradients_do(
+    monkeypatch: pytest.MonkeyPatch, subgradient: bool
+):
+    """Each is asked for itself."""
+    asked = Asked(monkeypatch, explained=True)
+    evidence = accused([1.0, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    after = module._without_where_kinks_meet(replace(known(), subgradient=subgradient), evidence)
+    assert asked.of[1:] == [(1, 1.5), (2, 1.5), (0, 1.5)]
+    assert not after.judgement.wrong.any()
+    for passed in (after.judgement.verified, after.judgement.subgradient):
+        assert passed.tolist() == [subgradient] * 3
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_array_without_kinks_is_asked_of_where_it_is_tied(monkeypatch: pytest.MonkeyPatch, tied: bool):
+    """b is smooth, and off by most; else it is wrong whatever the kinks of a explain."""
+    asked = Asked(monkeypatch, explained=True, tied=tied)
+    evidence = accused([1.0, 5.0, 3.0, 2.0, 9.0], Limit.KINK, sided=[0, 0, 0, np.nan, 0], left=1.0, right=1.0)
+    evidence.estimate.limit[3:] = Limit.NONE
+    after = module._without_where_kinks_meet(known(), evidence)
+    assert asked.of[0] == ("tied", [4, 1, 2, 0], [0, 1, 2, 4], [1.0, 5.0, 3.0, 2.0, 9.0])
+    meet = ("meet", [0, 1, 2, 4], [4, 1, 2, 0]) if tied else ("meet", [0, 1, 2], [1, 2, 0])
+    assert asked.of[1:] == [meet, *[(k, 1.5) for k in meet[2]]]
+    assert after.judgement.wrong.tolist() == [False, False, False, True, not tied]
