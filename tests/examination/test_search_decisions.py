@@ -366,6 +366,9 @@ def test_where_lines_are_named_no_sample_is_asked(monkeypatch: pytest.MonkeyPatc
     told, claim = sampled(monkeypatch, range(4), range(8), named=True)
     assert (told, claim.judged, claim.regions, claim.still.any()) == (True, [], [], False)
     assert len(claim.asked) == 2
+    # Of the arrays after it a small one is judged all the same.
+    told, claim = sampled(monkeypatch, [0, 1, 2, 3, 201], [0, 1, 2, 3, 201], named=True)
+    assert (told, claim.judged, claim.regions) == (True, [(list(range(200, 205)), None)], [])
     told, claim = sampled(monkeypatch, [], [])
     assert (told, claim.asked) == (False, [])
 

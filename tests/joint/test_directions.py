@@ -1027,10 +1027,10 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
 
 
 def test_where_no_row_has_a_length_the_first_step_is_a_hundredth_of_x():
-    """Nothing is claimed of f; of one that is 0 by its claim alone a tenth of that, as of a root."""
+    """Nothing is claimed of f; of one that changes by its size in a billionth of x a tenth of that, as of a root."""
     with np.errstate(divide="ignore", invalid="ignore"):
         assert first_step(np.array([1.0, 0.0]), np.zeros(2), None, 1.0) == 2.0**-7
-    assert first_step(np.array([1e-10, 0.0]), np.ones(2), None, 1.0) == 2.0**-10
+    assert first_step(np.array([1e-9, 0.0]), np.ones(2), None, 1.0) == 2.0**-10
 
 
 def test_the_noise_of_eight_values_is_that_of_the_slope_of_a_fit_of_degree_six():

@@ -36,7 +36,15 @@ from gradcheck.joint.first_direction import (
     moves,
     sizes_at_minima,
 )
-from gradcheck.joint.forecast import enough, harmless, hopeless, most_of, too_few, too_few_by_noise
+from gradcheck.joint.forecast import (
+    eight_cost_less,
+    enough,
+    harmless,
+    hopeless,
+    most_of,
+    too_few,
+    too_few_by_noise,
+)
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.points import Points
 from gradcheck.joint.second_look import confirmed as looked_at_again
@@ -156,6 +164,14 @@ def test_rounding_of_the_points_is_no_noise():
     assert test.along.unsettled(first).tolist() == [False, True]
 
 
+def test_a_kink_that_changes_f_by_ten_roundings_of_the_points_is_none():
+    """In a step of a hundredth."""
+    test = joint_test(3)
+    test.along.__dict__["rounding_of_x"] = np.full(3, 1e-9)
+    first = direction(3, fitted(3, kink=[0.95e-6, 1.05e-6, -1.05e-6], kink_error=1e-9))
+    assert test.along.unsettled(first).tolist() == [False, True, True]
+
+
 def test_a_grid_is_unsettled():
     """In the rows that lie on one."""
     test = joint_test(2)
@@ -202,6 +218,9 @@ def test_points_round_by_the_slope_that_f_has_on_the_way():
     bent = 0.06 / math.sqrt(3.0)
     own = math.sqrt((1.0 + 9.0 + 64.0) / 3.0)
     assert points._rounding_beside(fit) == close([EPS * own * bent, 1.0, EPS * own * 1.5, EPS * own * bent])
+    vars(points)["rounding_of_x"] = np.full(4, 1e-15)
+    steep = fitted(4, even=[[6e6] * 4, *[[0.0] * 4] * 3])
+    assert points._rounding_beside(steep) == close([EPS * own * 1e6 * bent] * 4)
     # Where f hardly bends it is what x rounds by.
     vars(points)["rounding_of_x"] = np.ones(4)
     assert points._rounding_beside(fit) is points.rounding_of_x
@@ -350,6 +369,49 @@ def test_noisy_directions_hope_for_what_four_points_leave():
     for count, hope in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1.0)):
         assert not hopeless(count, 0.99 * hope)
         assert hopeless(count, 1.01 * hope)
+
+
+def eight_cost(few: float, many: float, *, rows: Any = (True, True), most: int = 8, **parts: Any) -> bool:
+    """Whether eight points cost less of two rows that are certified by what adds up to 10, or 100.
+
+    few, many : what a direction of four points and of eight add; rows : those that are open; parts : of the first.
+    """
+    told = replace(direction(2, fitted(2), error=many / 3.0), **parts)
+    taken = [direction(2, None, error=few / 3.0)]
+    needed = np.array([-10.0, -100.0])
+    return eight_cost_less(
+        told, taken, needed, np.array(rows), lambda sizes: -np.sum(sizes, axis=0) - 1e-9, most
+    )
+
+
+def test_eight_points_cost_less_where_four_ask_for_more_than_twice_as_many_directions():
+    """One has been taken: with three more of four points, which cost 12, one of eight costs 8, and two 16."""
+    first = (True, False)
+    assert eight_cost(2.5, 7.5, rows=first)
+    assert not eight_cost(2.5, 7.4, rows=first)
+    assert not eight_cost(5.0, 7.5, rows=first)
+    assert not eight_cost(10.0 / 3.0, 9.0, rows=first)
+    # Of both rows the second asks for more than eight directions of four points; of eight points there may be 16.
+    assert eight_cost(1.0, 99.0)
+    assert eight_cost(1.0, 99.0 / 15.0)
+    assert not eight_cost(1.0, 99.0 / 16.0)
+
+
+def test_what_tells_nothing_of_eight_points_does_not_let_them_cost_less():
+    """In noise, by the complex step, of four points alone, and where the first is all that was taken."""
+    fit = fitted(2)
+    for parts in (
+        {"noisy": np.array([True, False])},
+        {"exact": True},
+        {"fit": None},
+        {"fit": replace(fit, odd=fit.odd[:2])},
+    ):
+        assert not eight_cost(1.0, 99.0, **parts)
+    told = direction(2, fit, error=33.0)
+    asked = (np.array([-10.0, -10.0]), np.ones(2, bool), lambda sizes: -np.sum(sizes, axis=0), 8)
+    assert eight_cost_less(told, [direction(2, None, error=1.0 / 3.0)], *asked)
+    assert not eight_cost_less(told, [direction(2, fit, error=1.0 / 3.0)], *asked)
+    assert not eight_cost_less(None, [direction(2, None, error=1.0 / 3.0)], *asked)
 
 
 def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
@@ -873,6 +935,7 @@ def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test
     assert too_few_by_noise(test.along, direction(3, fit)).tolist() == [False, True, False]
     assert not too_few_by_noise(test.along, direction(3, fit, exact=True)).any()
     assert not too_few_by_noise(test.along, direction(3, None)).any()
+    assert too_few_by_noise(test.along, direction(3, None)).dtype == bool
 
 
 def test_rows_that_one_direction_is_too_few_for_have_a_bound_from_two_on():
