@@ -25,6 +25,7 @@ from gradcheck.evidence.hidden_kinks import (
 )
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
@@ -203,6 +204,21 @@ def test_what_is_not_0_and_has_no_kink_is_wrong_beside_one_that_has():
         assert open_between_kinks(setting, evidence).judgement.wrong.tolist() == wrong
 
 
+def test_a_kink_is_followed_by_no_unit_where_a_coordinate_has_a_size():
+    """To a millionth of 8, whatever its unit."""
+    setting = known(x=np.full(1, 8.0), scales=np.ones(1))
+    for steps, wrong in ((7e-3, True), (9e-3, False)):
+        evidence = accused([5.0], Limit.TRUNCATION, kink=1.0, noise=0.02 * steps)
+        assert open_between_kinks(setting, evidence).judgement.wrong.tolist() == [wrong]
+
+
+def test_kinks_at_0_leave_no_room_beside_what_is_not_0():
+    """Three jumps of 0.2 at 8, and not of 2 at 0 in the same array."""
+    for off, limit in ((0.5, Limit.BESIDE), (0.7, None)):
+        evidence = accused([0, 0, 0, off, 0], Limit.TRUNCATION, kink=[0, 0, 0, 0.1, 1.0], noise=1.0)
+        assert open_of(evidence)[3] == limit
+
+
 def test_a_kink_at_0_is_followed_by_the_unit_of_its_step():
     """To a billionth of it where the whole array is 0, of 2 here; to a millionth of 4 beside what is not."""
     for at, steps, left in ((1, 1.9e-6, False), (1, 2.1e-6, True), (4, 3.9e-3, False), (4, 4.1e-3, True)):
@@ -321,6 +337,7 @@ def test_slopes_that_were_seen_at_other_points_count_together(monkeypatch: pytes
         (2.0, 1e-15, 0.05, False),
         (-3.0, 1e-15, 0.1, False),
         (0.5, 1e-15, 0.002, False),
+        (1.0, 1e-15, 0.002, False),
         # Where values do not round at all, twenty times the least step, of 64 spacings of a millionth of the unit 2.
         (2.0, 0.0, 0.05, False),
         # No farther than the step, where f bends by a twentieth of the jump.
@@ -379,6 +396,33 @@ def test_entries_are_tied_where_f_has_another_slope_along_both(name: str):
     assert setting.objective.nfev == 4 if tied else setting.objective.nfev in (0, 4)
 
 
+def test_what_is_no_more_than_noise_is_not_tied():
+    """Values of 1e-4 over 9e-5; and a sum of its slopes, which has no other along both."""
+    evidence = accused([1.0, 1.0], Limit.NONE, value=0.0, error=0.0)
+    rows, outside = np.arange(2), np.ones(2)
+    for level, tied in ((1e-4, False), (1e-7, True)):
+        setting = replace(known(bound_together), level=np.array([level]))
+        assert _tied(setting, evidence, rows, rows, outside) is tied
+    evidence = accused([0.01, 0.01], Limit.NONE, value=1.0, error=0.0)
+    assert not _tied(known(lambda x: float(np.sum(x["a"]))), evidence, rows, rows, np.full(2, 0.01))
+
+
+def test_ties_are_asked_for_at_the_same_points_each_time():
+    """To both sides of x, as far as a step over the root of 2 and an eighth of that, along units."""
+    points = []
+
+    def f(x: Any) -> float:
+        points.append(x["a"][:2].copy())
+        return bound_together(x)
+
+    evidence = accused([1.0, 1.0], Limit.NONE, value=0.0, error=0.0)
+    for _ in range(2):
+        _tied(known(f), evidence, np.arange(2), np.arange(2), np.ones(2))
+    assert np.array_equal(points[:4], points[4:])
+    units = np.array(points[:4]) / (1e-3 / math.sqrt(2.0) * np.array([[1.0], [0.125], [-1.0], [-0.125]]))
+    assert units == pytest.approx(np.tile(random_units(generator_of(0), 2), (4, 1)), rel=1e-9)
+
+
 def test_without_two_equal_coordinates_nothing_is_tied():
     """0 and 8, or 0 alone: no evaluation is spent."""
     evidence = accused([1.0] * 5, Limit.NONE, value=0.0, error=0.0)
@@ -402,6 +446,7 @@ class Asked:
 
     def where_kinks_meet(self, setting: Setting, evidence: Entries, *kinds: Any) -> float:
         """Of which entries."""
+        setting.objective.value(setting.x)
         self.of.append(("meet", *[kind.tolist() for kind in kinds]))
         return 1.5
 
@@ -419,12 +464,39 @@ class Asked:
 def test_what_is_off_by_most_is_explained_first(monkeypatch: pytest.MonkeyPatch):
     """If it is not, what no more than the slopes span is off by is open, and nothing else; and no other is asked."""
     asked = Asked(monkeypatch)
-    after = module._without_where_kinks_meet(
-        known(), accused([1.0, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
-    )
+    evidence = accused([1.5, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    after = module._without_where_kinks_meet(known(), evidence)
     assert asked.of == [("meet", [0, 1, 2], [1, 2, 0]), (1, 1.5)]
     assert after.judgement.wrong.tolist() == [False, True, True]
     assert after.estimate.limit.tolist() == [Limit.KINKS, Limit.KINK, Limit.KINK]
+    # What was asked of f is counted.
+    assert after.estimate.nfev == evidence.estimate.nfev + 1
+
+
+def test_within_bounds_nothing_is_asked_beside_x(monkeypatch: pytest.MonkeyPatch):
+    """The points may lie beyond them."""
+    asked = Asked(monkeypatch)
+    evidence = accused([1.5, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    setting = replace(known(), room=(np.ones(5), np.ones(5)))
+    assert module._without_where_kinks_meet(setting, evidence) is evidence
+    assert asked.of == []
+
+
+@pytest.mark.parametrize("explained", [False, True])
+def test_outputs_are_asked_as_long_as_they_are_explained(monkeypatch: pytest.MonkeyPatch, explained: bool):
+    """First the one with the entry that is off by most."""
+    asked = Asked(monkeypatch, explained=explained)
+    one = known(lambda x: 0.0, x=np.zeros(3), scales=np.ones(3))
+    setting = Setting(
+        one.objective, one.x, np.zeros(2), one.scales, one.tolerance, level=1e-15, relative_step=1e-3
+    )
+    evidence = accused([2.0, 5.0, 3.0, 2.0, 4.0, 6.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    module._without_where_kinks_meet(setting, evidence)
+    entries = [5, 4, 3, 1, 2, 0] if explained else [5]
+    assert [k for k, *_ in asked.of if k != "meet"] == entries
+    assert [of for of in asked.of if of[0] == "meet"] == [
+        ("meet", [3, 4, 5], [5, 4, 3]), *([("meet", [0, 1, 2], [1, 2, 0])] if explained else [])
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("subgradient", [False, True])
