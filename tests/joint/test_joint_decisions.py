@@ -25,6 +25,7 @@ from by_hand import (
 )
 
 from gradcheck.function.matrix import Dense
+from gradcheck.joint import forecast
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED, four_points
@@ -936,6 +937,25 @@ def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test
     assert not too_few_by_noise(test.along, direction(3, fit, exact=True)).any()
     assert not too_few_by_noise(test.along, direction(3, None)).any()
     assert too_few_by_noise(test.along, direction(3, None)).dtype == bool
+
+
+def test_the_bar_of_four_points_is_that_of_their_noise_over_their_step(monkeypatch: pytest.MonkeyPatch):
+    """In full, of the sizes that are asked for; a row without one tells nothing of the step."""
+    asked: list[Any] = []
+
+    def noted(along: Directions, bar: Any, sizes: Any) -> Any:
+        asked.append((along, bar, sizes))
+        return np.array([True, False])
+
+    monkeypatch.setattr(forecast, "too_few", noted)
+    test, fit = joint_test(2), fitted(2, noise=[1e-9, 2e-9])
+    test.along.sizes = np.array([1.0, 0.0])
+    assert too_few_by_noise(test.along, direction(2, fit)).tolist() == [True, False]
+    step, _ = four_points(fit, STEP, np.array([1.0, np.inf]), np.zeros(2, bool))
+    ((along, bar, sizes),) = asked
+    assert along is test.along
+    assert sizes is test.along.sizes
+    assert bar == close(3.0 * AMPLIFIED * np.array([1e-9, 2e-9]) / step)
 
 
 def test_rows_that_one_direction_is_too_few_for_have_a_bound_from_two_on():
