@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gradcheck.examination import search as module
-from gradcheck.examination.search import search
+from gradcheck.examination.search import _square, _taken_for, _told_by_a_sample, search
+from gradcheck.function.matrix import Dense
 from gradcheck.joint.places import Places
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
@@ -288,3 +289,145 @@ def test_where_nothing_is_found_nothing_is_explained(monkeypatch: pytest.MonkeyP
     claim: Any = Claim()
     assert comes_of(claim, along(1.0)) == (True, False, True, False)
     assert comes_of(claim, along(1.0)) == (False, False, True, False)
+
+
+LARGE = Parameters.of({"W": np.ones((20, 10)), "b": np.ones(5), "c": np.ones(70)})[0]
+
+
+def sampled(
+    monkeypatch: pytest.MonkeyPatch, wrong: Any, looked: Any, *, still: Any = (), named: bool = False
+) -> tuple[bool, Any]:
+    """What a sample tells of 275 entries of which some are wrong and some of these were looked through; the claim."""
+    asked: list[Any] = []
+
+    def lines(*given: Any) -> bool:
+        asked.append([each.tolist() if isinstance(each, np.ndarray) else each for each in given])
+        return named
+
+    monkeypatch.setattr(module, "in_lines", lines)
+    monkeypatch.setattr(module, "lines_named", lines)
+    claim: Any = Claim(size=275, wrong=tuple(wrong))
+    claim.problem, claim.rng, claim.asked = SimpleNamespace(parameters=LARGE), np.random.default_rng(0), asked
+    claim.still[list(still)] = True
+    places: Any = SimpleNamespace(looked=np.array(looked, np.intp), wrong=np.intersect1d(wrong, looked))
+    return _told_by_a_sample(claim, TEST, along(), places), claim
+
+
+def test_sixty_of_an_array_tell_how_many_of_it_are_wrong(monkeypatch: pytest.MonkeyPatch):
+    """All but four of eight that were looked through, and others that move: 56 of 60, of 200 about 190."""
+    looked, still = [0, 11, 22, 33, 44, 55, 66, 77], range(190, 200)
+    wrong = np.setdiff1d(np.arange(200), looked[:4])
+    told, claim = sampled(monkeypatch, wrong, looked, still=still)
+    assert told
+    ((judged, off),) = claim.judged
+    assert (len(set(judged)), off) == (52, None)
+    assert set(judged) <= set(range(190)) - set(looked)
+    w = LARGE.blocks[0]
+    assert claim.regions == [Region(w, whole_box(w), True, 190)]
+    # Of the other arrays nothing is said.
+    assert claim.still.tolist() == [True] * 200 + [False] * 75
+    # Whether lines are wrong is asked of those that were looked through.
+    assert [each[1:] for each in claim.asked] == [[looked[4:], looked[:4]]]
+
+
+def test_of_sixty_that_were_looked_through_no_more_are_asked(monkeypatch: pytest.MonkeyPatch):
+    """Of 64 a quarter are wrong: 50 of 200."""
+    told, claim = sampled(monkeypatch, range(16), range(64))
+    assert told
+    assert claim.judged == [([], None)]
+    assert [(region.throughout, region.stored) for region in claim.regions] == [(True, 50)]
+
+
+@pytest.mark.parametrize(("wrong", "throughout"), [(3, False), (4, True)])
+def test_three_wrong_entries_do_not_tell_how_many_there_are(
+    monkeypatch: pytest.MonkeyPatch, wrong: int, throughout: bool
+):
+    """Others may be wrong there, and it stays still; of four a sample tells."""
+    _, claim = sampled(monkeypatch, range(wrong), range(8))
+    assert [region.throughout for region in claim.regions] == [throughout]
+    assert (claim.judged != []) is throughout
+    assert claim.still[:200].all()
+
+
+@pytest.mark.parametrize(("moves", "judged"), [(60, True), (61, False)])
+def test_of_sixty_or_fewer_each_is_judged(monkeypatch: pytest.MonkeyPatch, moves: int, judged: bool):
+    """Those that move, of each array that holds something wrong."""
+    told, claim = sampled(monkeypatch, [201, 210], [0, 201, 210], still=range(205 + moves, 275))
+    assert told
+    c = list(range(205, 205 + moves))
+    assert claim.judged == [(list(range(200, 205)), None), *([(c, None)] if judged else [])]
+    assert [region.throughout for region in claim.regions] == ([] if judged else [False])
+    assert not claim.still[:200].any()
+    assert claim.still[200:].all()
+
+
+def test_where_lines_are_named_no_sample_is_asked(monkeypatch: pytest.MonkeyPatch):
+    """Another test tells of the rest; where nothing was looked through there is none."""
+    told, claim = sampled(monkeypatch, range(4), range(8), named=True)
+    assert (told, claim.judged, claim.regions, claim.still.any()) == (True, [], [], False)
+    assert len(claim.asked) == 2
+    # Of the arrays after it a small one is judged all the same.
+    told, claim = sampled(monkeypatch, [0, 1, 2, 3, 201], [0, 1, 2, 3, 201], named=True)
+    assert (told, claim.judged, claim.regions) == (True, [(list(range(200, 205)), None)], [])
+    told, claim = sampled(monkeypatch, [], [])
+    assert (told, claim.asked) == (False, [])
+
+
+class Judging:
+    """A claim of six entries, of which the fifth is still; those of `wrong` are."""
+
+    def __init__(self, wrong: Any) -> None:
+        self.problem: Any = SimpleNamespace(matrix=Dense(np.array([[1.0, 9.0, 2.0, -7.0, 50.0, 3.0]])))
+        self.still, self.replaced = np.arange(6) == 4, np.array([5])
+        self.begun: Any = None
+        self.wrong, self.judged = wrong, []
+
+    def judge(self, entries: Any, off: Any) -> Any:
+        """Each of them, in their order."""
+        self.judged.append((sorted(entries.tolist()), off.tolist()))
+        return SimpleNamespace(judgement=SimpleNamespace(wrong=np.isin(np.sort(entries), self.wrong)))
+
+
+@pytest.mark.parametrize(
+    ("passes", "wrong", "taken"), [(True, [1, 3], True), (True, [3], False), (False, [1, 3], False)]
+)
+def test_another_claim_is_taken_for_right_if_the_two_that_it_changes_most_are_wrong(
+    monkeypatch: pytest.MonkeyPatch, passes: bool, wrong: Any, taken: bool
+):
+    """Off by 0.5, 4, 0, -8, 50 and 0: of those that move the fourth and the second, along a fresh direction first."""
+    fresh = SimpleNamespace(problem=object()) if passes else None
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        module,
+        "passes",
+        lambda claim, test, right, few: (asked.append((claim, test, right, few.tolist())), (fresh, None))[1],
+    )
+    claim: Any = Judging(wrong)
+    before, right = claim.problem, np.array([0.5, 5.0, 2.0, 1.0, 0.0, 3.0])
+    assert _taken_for(claim, TEST, right) is taken
+    assert asked == [(claim, TEST, right, [3, 1])]
+    assert claim.judged == ([([1, 3], [4.0, -8.0])] if passes else [])
+    if taken:
+        assert (claim.problem, claim.begun) == (fresh.problem, fresh)
+        assert claim.replaced.tolist() == [0, 1, 3, 5]
+    else:
+        assert (claim.problem, claim.begun, claim.replaced.tolist()) == (before, None, [5])
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_complex", "asked"),
+    [
+        ((1024, 1024), False, True),
+        ((1025, 1025), False, False),
+        ((3, 3), True, False),
+        ((3, 4), False, False),
+        ((9,), False, False),
+        ((3, 3, 3), False, False),
+    ],
+)
+def test_a_square_array_of_a_million_real_entries_may_be_a_triangle(
+    shape: Any, is_complex: bool, asked: bool
+):
+    """A copy of more is not made."""
+    block: Any = SimpleNamespace(shape=shape, is_complex=is_complex, size=int(np.prod(shape)))
+    assert _square(block) is asked

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from by_hand import direction, fitted
 
-from gradcheck.joint.direction import Direction
+from gradcheck.joint.direction import Direction, Joint
 
 
 def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_or_rounding_that_they_are():
@@ -20,6 +20,7 @@ def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_or_rounding_that_t
     assert (noisy.bar.tolist(), noisy.most.tolist()) == ([1.0, 6.0], [6.0, 13.0])
     assert noisy.bar.dtype == float
     assert replace(two, noisy=True).bar.tolist() == [1.0, 2.0]
+    assert replace(two, rounded=True).bar.tolist() == [1.0, 2.0]
     # So is rounding, in these rows or others.
     rounded = np.array([False, True])
     assert replace(two, rounded=rounded).bar.tolist() == [3.0, 2.0]
@@ -112,3 +113,46 @@ def test_f_is_about_as_steep_as_is_claimed_within_a_factor_of_fifty(slope: float
     for sign in (1.0, -1.0):
         found = direction(2, fitted(2, value=[sign * slope, 1.0]), weight=[weight, 1.0])
         assert found.borne_out.tolist() == [out, True]
+
+
+def joint(certified: Any, *, first: float, **parts: Any) -> Joint:
+    """A direction of three rows with bars from `first` on, and what it shows."""
+    told = direction(3, None, error=first + np.arange(3.0))
+    given: dict[str, Any] = {
+        "bound": first * np.array([1.0, 2.0, 3.0]), "wrong": np.array([False, False, True]),
+        "sizes": first * np.array([2.0, 8.0, 1.0]), "spent": False,
+    } | parts  # fmt: skip
+    return Joint((told,), certified=np.array(certified), **given)
+
+
+def test_the_worst_of_several_rows_is_the_largest_bound_of_its_size():
+    """Of those that are certified and have a size: 1 of 2 and 2 of 8, of which the bounds of both are made."""
+    assert joint([True, True, False], first=1.0).worst == 0.5
+    assert joint([False, True, False], first=1.0).worst == 0.25
+    assert joint([False, False, False], first=1.0).worst == 0.0
+    empty = joint([True, True, False], first=1.0, sizes=np.array([0.0, 8.0, 1.0]))
+    assert empty.worst == 0.25
+    assert empty.bounds.tolist() == [0.0, 2.0, np.inf]
+    assert joint([True, True, False], first=1.0).bounds.tolist() == [1.0, 4.0, np.inf]
+
+
+def test_a_direction_about_some_rows_says_nothing_of_the_others():
+    """Its bars there are infinite, and its tangent is not kept."""
+    told = direction(3, None, error=[1.0, 2.0, 3.0], residual=[4.0, 5.0, 6.0])
+    some = told.about(np.array([True, False, True]))
+    assert (some.error.tolist(), some.residual.tolist()) == ([1.0, np.inf, 3.0], [4.0, 5.0, 6.0])
+    assert (some.tangent.size, told.tangent.size) == (0, 4)
+
+
+@pytest.mark.parametrize("spent", [(False, False), (True, False), (False, True)])
+def test_later_directions_add_the_rows_that_the_first_left_open(spent: tuple[bool, bool]):
+    """The second alone: of the first both certify, and of the third neither does; what is wrong was told before."""
+    before = joint([True, False, False], first=1.0, spent=spent[0])
+    later = joint([True, True, False], first=10.0, spent=spent[1], wrong=np.ones(3, bool))
+    both = before.beside(later)
+    assert both.bound.tolist() == [1.0, 20.0, 3.0]
+    assert both.sizes.tolist() == [2.0, 80.0, 1.0]
+    assert both.certified.tolist() == [True, True, False]
+    assert both.wrong.tolist() == [False, False, True]
+    assert both.spent is any(spent)
+    assert [d.error.tolist() for d in both.directions] == [[1.0, np.inf, np.inf], [np.inf, 11.0, np.inf]]

@@ -15,7 +15,8 @@ from gradcheck.function.objective import Objective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED
-from gradcheck.joint.forecast import too_few_by_rounding
+from gradcheck.joint.forecast import BY_EIGHT, too_few_by_rounding
+from gradcheck.joint.points import first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR, fifth_over_third, positions
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
@@ -256,6 +257,29 @@ def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
     assert along.gridded.tolist() == [True, False]
     assert fit.floor[0] == pytest.approx(0.6e-3, rel=1e-6)
     assert fit.floor[1] < 1e-14
+
+
+def test_a_row_that_stays_lies_on_the_grid_of_those_that_move():
+    """It has one value, which lies on any grid: where it is claimed to be 0, and where it was to move."""
+    along = directions(3)
+    along.problem = replace(along.problem, f_x=np.full(3, 2.0))
+    moving = np.round(2.0 + np.sin(0.1 * positions(EIGHT)), 3)
+    along._weight = np.array([1.0, 0.0, 0.1])
+    along.__dict__["rounding_of_x"] = np.zeros(3)
+    fit = along.fit(
+        np.stack([moving, np.full(moving.size, 2.0), np.full(moving.size, 2.0)], axis=1), 0.1, EIGHT
+    )
+    assert along.gridded.tolist() == [True, True, True]
+    assert fit.floor == pytest.approx(np.full(3, 0.6e-3), rel=1e-6)
+
+
+def test_a_row_that_jumps_is_told_from_one_that_noise_moves():
+    """By 1 between two points: no more than noise of 4 does."""
+    along = directions()
+    along_lines(along, lambda t: 0.0, lambda t: float(t > 0.3))
+    points, values = np.array([0.0, 1.0]), np.array([[0.0, 0.0], [0.0, 1.0]])
+    for row, noise, jumps in ((0, None, False), (1, None, True), (1, 0.1, True), (1, 4.0, False)):
+        assert along.jumps(V, points, values, np.zeros(2), row, noise) is jumps
 
 
 def test_the_terms_of_products_alone_are_told_by_other_signs():
@@ -1000,6 +1024,19 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
     found, _, _ = first_of(lambda x: float(squares(x)) - float(squares(X)), 2 * X, X)
     assert found.step == 2.0**-10
     assert first_of(lambda x: float(squares(x)), 2 * X, X, step=0.125)[0].step == 0.125
+
+
+def test_where_no_row_has_a_length_the_first_step_is_a_hundredth_of_x():
+    """Nothing is claimed of f; of one that changes by its size in a billionth of x a tenth of that, as of a root."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert first_step(np.array([1.0, 0.0]), np.zeros(2), None, 1.0) == 2.0**-7
+    assert first_step(np.array([1e-9, 0.0]), np.ones(2), None, 1.0) == 2.0**-10
+
+
+def test_the_noise_of_eight_values_is_that_of_the_slope_of_a_fit_of_degree_six():
+    """By least squares through them and f(x): the root of the sum of squares of what each adds to it."""
+    powers = np.vander(positions(EIGHT), 7, increasing=True)
+    assert pytest.approx(np.linalg.norm(np.linalg.pinv(powers)[1]), abs=0.005) == BY_EIGHT
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import EPS, STEP, Steps, bound, direction, fitted, joint_test, limit, needs, row, scattered
+from by_hand import (
+    EPS,
+    STEP,
+    Steps,
+    bound,
+    close,
+    direction,
+    fitted,
+    joint_test,
+    limit,
+    needs,
+    row,
+    scattered,
+    share,
+)
 
 from gradcheck.function.matrix import Dense
+from gradcheck.joint import forecast
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED, four_points
@@ -22,8 +37,17 @@ from gradcheck.joint.first_direction import (
     moves,
     sizes_at_minima,
 )
-from gradcheck.joint.forecast import enough, harmless, hopeless, most_of, too_few_by_noise
+from gradcheck.joint.forecast import (
+    eight_cost_less,
+    enough,
+    harmless,
+    hopeless,
+    most_of,
+    too_few,
+    too_few_by_noise,
+)
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.points import Points
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 from gradcheck.results.certificate import bound_of, precise
@@ -73,6 +97,35 @@ def test_how_many_directions_a_certificate_takes(count: int):
     assert count == 1 or not enough(test.along, count - 1, most, needed)[0]
 
 
+def bound_of_the_second(count: int) -> float:
+    """As `bound`, where no look is taken after the first of so many directions: the second has the share of a first."""
+    return min(
+        math.sqrt(2) * (math.comb(count, k) / (share(count - 1, k) * 1e-6)) ** (1 / (count - k))
+        for k in range(count - 1)
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_row_that_one_direction_is_too_few_for_takes_what_its_own_looks_leave(count: int):
+    """Of one direction it has no bound, whatever is needed; of the others each has that of its own looks."""
+    test = joint_test(5)
+    test.along.unseen = np.array([False, False, True, True, True])
+    times = 1.3 * 7.0 * np.array([bound(count, 1e-6)] * 2 + [bound_of_the_second(count)] * 2 + [1.0])
+    needed = times * np.array([1 + 1e-9, 1 - 1e-9, 1 + 1e-9, 1 - 1e-9, 1.0])
+    most = np.array([7.0, 7.0, 7.0, 7.0, 0.0])
+    with np.errstate(all="ignore"):
+        assert enough(test.along, count, most, needed).tolist() == [True, False, True, False, True]
+        assert enough(test.along, 1, most, needed + 1e9).tolist() == [True, True, False, False, True]
+
+
+def test_one_direction_is_too_few_where_it_proves_too_little_and_more_do_not():
+    """By bars of size 2: between what one proves and what 64 do, which is the most that is taken."""
+    test = joint_test(5)
+    proves = np.array([bound(1, 1e-6), bound(1, 1e-6), bound(2, 1e-6), bound(64, 1e-6), bound(64, 1e-6)])
+    bar = 2e-3 / proves * np.array([1 - 1e-9, 1 + 1e-9, 1.01, 1 - 1e-9, 1 + 1e-9])
+    assert too_few(test.along, bar, np.full(5, 2.0)).tolist() == [False, True, True, True, False]
+
+
 def test_rows_share_no_chance_to_be_wrong():
     """All are certified together: that the worst is missed is as unlikely as of one alone."""
     assert joint_test(3).along.delta == joint_test(1).along.delta == 1e-6
@@ -112,11 +165,77 @@ def test_rounding_of_the_points_is_no_noise():
     assert test.along.unsettled(first).tolist() == [False, True]
 
 
+def test_a_kink_that_changes_f_by_ten_roundings_of_the_points_is_none():
+    """In a step of a hundredth."""
+    test = joint_test(3)
+    test.along.__dict__["rounding_of_x"] = np.full(3, 1e-9)
+    first = direction(3, fitted(3, kink=[0.95e-6, 1.05e-6, -1.05e-6], kink_error=1e-9))
+    assert test.along.unsettled(first).tolist() == [False, True, True]
+
+
 def test_a_grid_is_unsettled():
     """In the rows that lie on one."""
     test = joint_test(2)
     test.along.gridded = np.array([False, True])
     assert test.along.unsettled(direction(2, fitted(2))).tolist() == [False, True]
+
+
+def test_what_was_found_unsettled_is_asked_again_where_a_grid_is_seen():
+    """Of the same fit; and of another one with the same grids."""
+    test = joint_test(2)
+    first = direction(2, fitted(2))
+    found = test.along.unsettled(first)
+    assert found.tolist() == [False, False]
+    assert test.along.unsettled(first) is found
+    test.along.gridded = np.array([True, False])
+    assert test.along.unsettled(first).tolist() == [True, False]
+    noisy = direction(2, fitted(2, noise=[1e-16, 1e-3]))
+    assert test.along.unsettled(noisy).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(("part", "rests"), [(0.9e-4, True), (1.1e-4, False)])
+def test_a_row_that_stays_where_others_move_is_flat_if_it_was_to_move_by_a_part_of_itself(
+    part: float, rests: bool
+):
+    """By a ten-thousandth of the root mean square of f, which is 2 here, in one step; else it may be rounded."""
+    test = joint_test(2)
+    test.along.problem = replace(test.along.problem, f_x=np.array([2.0, 2.0]))
+    test.along._weight = 2.0 * part / STEP * np.ones(2)
+    first = direction(2, fitted(2, value=[1.0, 0.0], moved=[True, False]))
+    assert test.along.unsettled(first).tolist() == [False, rests]
+
+
+def test_points_round_by_the_slope_that_f_has_on_the_way():
+    """The rounding of each coordinate over how far it moves: the root mean square of 1, 3 and 8 parts of EPS.
+
+    f bends by 6 a unit of x, of which a hundredth is a step of three coordinates; one that stays does not round. What
+    x rounds by counts where it is more, and the slope that is shown, by half, where a row is claimed to be 0.
+    """
+    test = joint_test(4, x=[1.0, 2.0, 3.0, 4.0])
+    scaling = replace(test.along.scaling, lengths=np.array([0.0, 2.0, 1.0, 0.5]))
+    points = Points(test.problem, scaling)
+    vars(points)["rounding_of_x"] = np.array([1e-30, 1.0, 0.0, 0.0])
+    fit = fitted(4, even=[[6.0] * 4, *[[0.0] * 4] * 3], value=[5.0, 5.0, -3.0, 0.001])
+    bent = 0.06 / math.sqrt(3.0)
+    own = math.sqrt((1.0 + 9.0 + 64.0) / 3.0)
+    assert points._rounding_beside(fit) == close([EPS * own * bent, 1.0, EPS * own * 1.5, EPS * own * bent])
+    vars(points)["rounding_of_x"] = np.full(4, 1e-15)
+    steep = fitted(4, even=[[6e6] * 4, *[[0.0] * 4] * 3])
+    assert points._rounding_beside(steep) == close([EPS * own * 1e6 * bent] * 4)
+    # Where f hardly bends it is what x rounds by.
+    vars(points)["rounding_of_x"] = np.ones(4)
+    assert points._rounding_beside(fit) is points.rounding_of_x
+
+
+def test_what_values_round_by_is_no_noise_of_a_row():
+    """A hundred units of the last place of f; not where a kink, a grid or coarser points may be it."""
+    test = joint_test(5)
+    test.along.gridded = np.array([False, False, False, True, False])
+    kinks = [0.0, 0.0, 9.0, 0.0, 0.0]
+    fit = fitted(5, size=4.0, noise=[400 * EPS, 401 * EPS, 0.0, 0.0, 0.0], kink=kinks)
+    assert test.along.rounded(fit).tolist() == [True, False, False, False, True]
+    vars(test.along.problem)["eps_of_x"] = 1e-7
+    assert test.along.rounded(fit).tolist() == [False] * 5
 
 
 def test_without_a_first_direction_every_row_is_unsettled():
@@ -251,6 +370,49 @@ def test_noisy_directions_hope_for_what_four_points_leave():
     for count, hope in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1.0)):
         assert not hopeless(count, 0.99 * hope)
         assert hopeless(count, 1.01 * hope)
+
+
+def eight_cost(few: float, many: float, *, rows: Any = (True, True), most: int = 8, **parts: Any) -> bool:
+    """Whether eight points cost less of two rows that are certified by what adds up to 10, or 100.
+
+    few, many : what a direction of four points and of eight add; rows : those that are open; parts : of the first.
+    """
+    told = replace(direction(2, fitted(2), error=many / 3.0), **parts)
+    taken = [direction(2, None, error=few / 3.0)]
+    needed = np.array([-10.0, -100.0])
+    return eight_cost_less(
+        told, taken, needed, np.array(rows), lambda sizes: -np.sum(sizes, axis=0) - 1e-9, most
+    )
+
+
+def test_eight_points_cost_less_where_four_ask_for_more_than_twice_as_many_directions():
+    """One has been taken: with three more of four points, which cost 12, one of eight costs 8, and two 16."""
+    first = (True, False)
+    assert eight_cost(2.5, 7.5, rows=first)
+    assert not eight_cost(2.5, 7.4, rows=first)
+    assert not eight_cost(5.0, 7.5, rows=first)
+    assert not eight_cost(10.0 / 3.0, 9.0, rows=first)
+    # Of both rows the second asks for more than eight directions of four points; of eight points there may be 16.
+    assert eight_cost(1.0, 99.0)
+    assert eight_cost(1.0, 99.0 / 15.0)
+    assert not eight_cost(1.0, 99.0 / 16.0)
+
+
+def test_what_tells_nothing_of_eight_points_does_not_let_them_cost_less():
+    """In noise, by the complex step, of four points alone, and where the first is all that was taken."""
+    fit = fitted(2)
+    for parts in (
+        {"noisy": np.array([True, False])},
+        {"exact": True},
+        {"fit": None},
+        {"fit": replace(fit, odd=fit.odd[:2])},
+    ):
+        assert not eight_cost(1.0, 99.0, **parts)
+    told = direction(2, fit, error=33.0)
+    asked = (np.array([-10.0, -10.0]), np.ones(2, bool), lambda sizes: -np.sum(sizes, axis=0), 8)
+    assert eight_cost_less(told, [direction(2, None, error=1.0 / 3.0)], *asked)
+    assert not eight_cost_less(told, [direction(2, fit, error=1.0 / 3.0)], *asked)
+    assert not eight_cost_less(None, [direction(2, None, error=1.0 / 3.0)], *asked)
 
 
 def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
@@ -774,6 +936,26 @@ def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test
     assert too_few_by_noise(test.along, direction(3, fit)).tolist() == [False, True, False]
     assert not too_few_by_noise(test.along, direction(3, fit, exact=True)).any()
     assert not too_few_by_noise(test.along, direction(3, None)).any()
+    assert too_few_by_noise(test.along, direction(3, None)).dtype == bool
+
+
+def test_the_bar_of_four_points_is_that_of_their_noise_over_their_step(monkeypatch: pytest.MonkeyPatch):
+    """In full, of the sizes that are asked for; a row without one tells nothing of the step."""
+    asked: list[Any] = []
+
+    def noted(along: Directions, bar: Any, sizes: Any) -> Any:
+        asked.append((along, bar, sizes))
+        return np.array([True, False])
+
+    monkeypatch.setattr(forecast, "too_few", noted)
+    test, fit = joint_test(2), fitted(2, noise=[1e-9, 2e-9])
+    test.along.sizes = np.array([1.0, 0.0])
+    assert too_few_by_noise(test.along, direction(2, fit)).tolist() == [True, False]
+    step, _ = four_points(fit, STEP, np.array([1.0, np.inf]), np.zeros(2, bool))
+    ((along, bar, sizes),) = asked
+    assert along is test.along
+    assert sizes is test.along.sizes
+    assert bar == close(3.0 * AMPLIFIED * np.array([1e-9, 2e-9]) / step)
 
 
 def test_rows_that_one_direction_is_too_few_for_have_a_bound_from_two_on():

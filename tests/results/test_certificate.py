@@ -197,3 +197,13 @@ def test_what_is_accepted_is_no_question_of_the_resolution(accepted: float, left
     evidence = Evidence(none_judged(np.dtype(float)), (ArrayEvidence(A, (), certificate),))
     for resolution, certified in ((left + 1e-9, True), (left - 1e-9, False)):
         assert evidence.certified(evidence.arrays[0], resolution) is certified
+
+
+@pytest.mark.parametrize(
+    ("others", "whose"),
+    [(False, "its root mean square entry"), (True, "what an entry of the other arrays does")],
+)
+def test_a_certificate_says_whose_entry_its_error_is_measured_by(others, whose):
+    """Its own, or what one of the other arrays does where it is claimed to be 0."""
+    certificate = Certificate("b", 1.0, 2.34e-7, 0.95, 6, others=others)
+    assert str(certificate) == f"the error of b is below 2.3e-07 of {whose}, confidence 95 % (6 directions)"
