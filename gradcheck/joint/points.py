@@ -71,7 +71,9 @@ class Points:
                     values[inner] = between = self.problem.along(tangent, step * c[inner])
                 if not inner.size or all_finite(between):
                     self._reached = max(self._reached, step)
-                    return step, self._straight(values, tangent, step * c)
+                    # Asked here, too: most often there is nothing to do, and a call saved.
+                    straight = self._straight(values, tangent, step * c) if self.problem.eps_of_x else values
+                    return step, straight
             if self.problem.objective.remaining < 2 * len(side):
                 break
             step /= RETREAT
