@@ -201,8 +201,9 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
 
 
 def _blind(setting: Setting, open_: Entries, values: Flat) -> NDArray[np.bool_]:
-    """Which entries (k,) are of outputs that move, and of which the complex step sees nothing at x and beside it: of
-    what is rounded.
+    """Which entries (k,), whose complex step is `values`, are of outputs that move by roundings, which it does not see.
+
+    It is 0 at x, along all coordinates and beside x, though f(x), which lies on a grid, is not the same at all points.
     """
     blind = (values == 0) & (np.nan_to_num(open_.estimate.chord) > 0)
     output, column = setting.places(open_.coordinates)
