@@ -122,6 +122,11 @@ class Objective:
             return 0
         return UNLIMITED if self.several else self._affordable
 
+    @property
+    def at_once(self) -> bool:
+        """Whether points that are asked for together take less time than one after another."""
+        return self.vectorized or workers(self._n_jobs) > 1
+
     def affords(self, points: int) -> bool:
         """Whether the budget allows so many evaluations."""
         return self._affordable >= points

@@ -63,7 +63,7 @@ class Points:
             outer, inner = ends_and_inner(side)
             values = np.empty((c.size, self.rows))
             values[middle] = self.problem.f_x
-            if step <= self._reached:
+            if step <= self._reached or self.problem.objective.at_once:
                 outer, inner = np.concatenate([outer, inner]), inner[:0]
             values[outer] = ends = self.problem.along(tangent, step * c[outer])
             if all_finite(ends):

@@ -193,6 +193,21 @@ def test_points_no_farther_than_f_was_defined_are_asked_for_at_once():
         assert values == close(np.stack([3 + t**3, 3 - t], axis=1))
 
 
+@pytest.mark.parametrize("given", [{"n_jobs": 2}, {"vectorized": True}, {"n_jobs": 2, "vectorized": True}])
+def test_workers_and_vectorised_functions_are_asked_once(given: dict[str, Any]):
+    """Eight points of one round are four for each of two workers; off the domain all were made, and others nearer."""
+    along = directions(1, f_x=np.array([3.0]))
+    parameters = along.problem.parameters
+    object.__setattr__(along.problem, "objective", Objective(lambda x: 3.0, parameters, **given))
+    for defined, calls in (("everywhere", [8]), ("near x", [8, 8])):
+        asked = along_lines(
+            along, lambda t, far=defined: np.nan if far != "everywhere" and abs(t) > 0.05 else 3 + t
+        )
+        step, values = along.values(V, 0.1, EIGHT)
+        assert [len(offsets) for _, offsets in asked] == calls
+        assert values == close((3 + step * positions(EIGHT))[:, None])
+
+
 def test_off_the_domain_all_points_that_were_asked_for_at_once_are_spent():
     """Along one tangent f is defined up to 0.1, along the next one up to 0.05: two points tell, or all eight do."""
     edges = {id(V): 0.11}
