@@ -186,7 +186,8 @@ class _Memory:
     def first(self, x: Any, *args: Any) -> Any:
         """What f returns; it is called in any case, for the check looks whether it repeats itself."""
         key = self._digest(x)
-        result = self._call(x, *args)
+        self.nfev += 1
+        result = self._f(x, *args)
         if not self._has_gradient:
             self._values[key] = result
         elif isinstance(result, tuple | list):  # what is no pair the check tells
@@ -197,13 +198,8 @@ class _Memory:
         """The value of f, from memory where it is known."""
         key = self._digest(x)
         if key not in self._values:
-            result = self._call(x, *args)
-            self._values[key] = result[0] if self._has_gradient else result
+            self.first(x, *args)
         return self._values[key]
-
-    def _call(self, x: Any, *args: Any) -> Any:
-        self.nfev += 1
-        return self._f(x, *args)
 
     def _digest(self, x: Any) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
