@@ -36,9 +36,6 @@ RESULTS = {Outcome.FAIL: CAUGHT, Outcome.INCONCLUSIVE: INCONCLUSIVE, Outcome.PAS
 # As a person reads the table: what is wrong with the check first.
 ORDER = (MISSED, INCONCLUSIVE, ACCEPTED, CAUGHT)
 
-# Entries up to which the values of f are remembered.
-REMEMBERED = 100
-
 
 @dataclass(frozen=True)
 class Planted:
@@ -119,8 +116,7 @@ def power(
 
     Each mutation is planted into the gradient at x, and the result judged by the same check.
 
-    Where every coordinate is judged by itself, the values of f are used again: twenty mistakes cost as much as a
-    few sweeps. With random directions each of them is a check of its own.
+    The values of f are used again where one is asked for twice: twenty mistakes cost as much as a few checks.
     Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already; and
     GradientCheckInterrupted, whose `report` is the Power as far as it was known, for KeyboardInterrupt.
 
@@ -149,9 +145,6 @@ def power(
         raise GradientCheckInterrupted(Power(stop.report, (), memory.nfev, interrupted=True)) from None
     if report.outcome is Outcome.FAIL:
         raise GradientError(report)
-    # Of many entries few points are asked for twice, and their digests take as long as many an f.
-    again = memory.recall if flat.size <= REMEMBERED else memory.value
-
     alone = gradient_alone(f, grad, parameters)
 
     def gradient_of(point: Any) -> Any:
@@ -161,7 +154,7 @@ def power(
     given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
     if mutations is None:
         mutations = standard_mutations(gradient_of if is_callable else None)
-    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(again, wrong))
+    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(memory.recall, wrong))
     seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
     planted: list[Planted] = []
     try:
@@ -193,7 +186,8 @@ class _Memory:
     def first(self, x: Any, *args: Any) -> Any:
         """What f returns; it is called in any case, for the check looks whether it repeats itself."""
         key = self._digest(x)
-        result = self._call(x, *args)
+        self.nfev += 1
+        result = self._f(x, *args)
         if not self._has_gradient:
             self._values[key] = result
         elif isinstance(result, tuple | list):  # what is no pair the check tells
@@ -204,16 +198,8 @@ class _Memory:
         """The value of f, from memory where it is known."""
         key = self._digest(x)
         if key not in self._values:
-            self._values[key] = self.value(x, *args)
+            self.first(x, *args)
         return self._values[key]
-
-    def value(self, x: Any, *args: Any) -> Any:
-        result = self._call(x, *args)
-        return result[0] if self._has_gradient else result
-
-    def _call(self, x: Any, *args: Any) -> Any:
-        self.nfev += 1
-        return self._f(x, *args)
 
     def _digest(self, x: Any) -> bytes:
         digest = hashlib.blake2b(digest_size=16)

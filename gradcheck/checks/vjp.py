@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Mask
 from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, UserProduct, accepted_of, other_layouts
-from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.options import LEAST_BUDGET
 from gradcheck.driver.prepare import prepare
@@ -21,7 +20,7 @@ from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
 from gradcheck.function.contract import inspect_f
-from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
+from gradcheck.function.matrix import MOST_ENTRIES, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.rounding import granularity, on_no_grid
@@ -33,7 +32,6 @@ from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
-from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import discrepancy
 from gradcheck.results.entries import latest
 from gradcheck.results.evidence import Evidence
@@ -49,8 +47,9 @@ MIXED, COLUMNS = 6, 4
 LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
 # Outputs of few digits that stay there are looked at once more, so many times as far.
 FARTHER = 10.0
-# Rows that are named in one column.
-ROWS = 16
+# Rows up to which each is asked for where those cotangents say that something is wrong; and of more, those that are
+# named in one column.
+ASKED, ROWS = 2000, 16
 
 
 @dataclass
@@ -141,8 +140,8 @@ def _mixed(asked: Asked, pull: Pullback, f_x: Any) -> Report:
         report, whole = _every_row(report, asked, pull)
         if whole:
             return report
-    # What is said of the mixed rows is kept where it holds for those of J.
-    report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
+    # What fits sums of rows need not fit each of them.
+    report = replace(report, causes=(), diagnosis=())
     if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
         try:
             report = _rows_named(report, asked, pull, mix[0])
@@ -150,10 +149,7 @@ def _mixed(asked: Asked, pull: Pullback, f_x: Any) -> Report:
             report = replace(report, interrupted=True)
     stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
     arrays = tuple(replace(a, shape=(pull.outputs, asked.recipe.flat.size), name="J") for a in report.arrays)
-    return replace(
-        report, arrays=arrays, notes=(stand, *report.notes),
-        diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
-    )  # fmt: skip
+    return replace(report, arrays=arrays, notes=(stand, *report.notes))
 
 
 def _every_row(report: Report, asked: Asked, pull: Pullback) -> tuple[Report, bool]:
@@ -244,26 +240,20 @@ def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -
     tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(x.dtype)
     at_x = Setting(objective, x, f_x, None, tolerance, room, eps, options.subgradient, names)
     setting, _ = prepare(at_x, rng=0)
-    parts, known = [], dict[int, Flat]()
+    parts = []
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)
         if rows:
             at = np.array(rows, np.intp)
-            values = pull.rows(_units(at, pull.outputs))
-            known |= dict(zip(rows, values, strict=True))
-            parts.append(sweep(setting, values[:, j], at * x.size + j))
+            parts.append(sweep(setting, pull.rows(_units(at, pull.outputs))[:, j], at * x.size + j))
     nfev = report.nfev + objective.nfev
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
     findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
     entries = latest(*parts)
-    causes = report.causes
-    if not causes:
-        at = np.array(list(known), np.intp)
-        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries)
     named = compose(
         names, Evidence(entries), findings,
-        Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True), causes=causes,
+        Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True),
         nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
         call=report.call, functions=("f", "vjp"),
     )  # fmt: skip

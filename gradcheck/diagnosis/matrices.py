@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
 from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
 from gradcheck.results.entries import Entries
@@ -38,55 +37,6 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
     )  # fmt: skip
     grad = None if again is None or again.at is None or evidence.interrupted else again.elsewhere
     return diagnose(subject, evidence, grad)
-
-
-# What holds of U J for random U holds of J, if it is about whole rows or about columns.
-LINEAR = (
-    Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.STATIONARY, Kind.PARAMETRISATION, Kind.NOT_PROJECTED,
-    Kind.NOT_CENTRED, Kind.NOT_NORMALISED, Kind.NOT_SCALED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED,
-    Kind.LINES, Kind.REPEATED,
-)  # fmt: skip
-
-# The number of cotangents is no N of f.
-OF_MIXED = ("the length of axis 0 of UJ", "the entries of UJ")
-
-
-def unmixed(causes: tuple[Cause, ...], mixed: int, outputs: int) -> tuple[Cause, ...]:
-    """Those of the causes found in U J (mixed, n) that are true of J (outputs, n) too, said of J."""
-    return tuple(_unmixed(c, mixed, outputs) for c in causes if _of_columns(c))
-
-
-def _of_columns(c: Cause) -> bool:
-    place = c.place
-    if c.kind not in LINEAR or "f(x)" in c.origin:
-        return False
-    if c.kind in (Kind.SHIFTED, Kind.REVERSED) and not c.order.endswith(", 1)"):
-        return False
-    if c.kind is Kind.LINES and c.origin != "column":
-        return False
-    if c.kind is Kind.REPEATED and c.origin != "axis 1":
-        return False
-    if place.extent is Extent.BOX:
-        return place.box[0] == (0, place.shape[0])
-    return place.extent in (Extent.ALL, Extent.TESTED) or (place.extent is Extent.LINES and place.axis == 1)
-
-
-def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
-    place = c.place
-    everywhere = place.extent in (Extent.ALL, Extent.TESTED)
-    shape, box = (outputs, *place.shape[1:]), ((0, outputs), *place.box[1:])
-    count = place.count // mixed * outputs if everywhere else place.count
-    # How many entries of J that are is not told by sums of them.
-    found = replace(place, arrays=("J",), count=count, settled=False)
-    if everywhere:
-        found = replace(found, extent=Extent.ALL)
-    elif place.box:
-        found = replace(found, shape=shape, box=box)
-    of_axes = c.span is not None or c.origin in OF_MIXED or "sqrt" in c.origin
-    if c.kind is Kind.FACTOR and of_axes:
-        return replace(c, place=found, length=None, origin="", span=None)
-    counts = c.kind in (Kind.ZERO, Kind.UNUSED, Kind.STATIONARY)
-    return replace(c, place=found, origin=c.origin.replace("UJ", "J"), span=None if counts else c.span)
 
 
 def _known(matrix: Matrix, judged: Entries) -> Flat:
@@ -148,15 +98,3 @@ def _reals(values: NDArray[Any]) -> Flat:
     """The parts of all entries, one after the other."""
     parts = (values.real, values.imag) if values.dtype.kind == "c" else (values,)
     return np.asarray(np.stack(parts, axis=-1), np.float64).ravel()
-
-
-def diagnose_rows(
-    names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Entries
-) -> tuple[Cause, ...]:
-    """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
-    if names.size > MOST_ENTRIES:
-        return ()
-    analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
-    analytic[rows] = values
-    subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
-    return diagnose(subject, Evidence(judged))

@@ -344,15 +344,6 @@ def fill(found: Places, rows: Index, judge: Judge, count: int) -> bool:
     return high - low < FILLED
 
 
-def wrong_columns(block: Block, problem: Problem, judged: Sequence[Entries]) -> Iterator[Region]:
-    """The columns that are wrong in every row, where these are more than a few."""
-    m = problem.f_x.size
-    for part in judged:
-        if part.wrong.size == m > SAMPLES:
-            j = int(problem.places(part.coordinates)[1][0])
-            yield Region(block, Box(((0, m), (j, j + 1))), True)
-
-
 def told_by_groups(setting: Problem, count: int, matrix: Matrix) -> bool:
     """Whether a pattern has fewer groups of columns than so many wrong rows: these are left to another way."""
     if not isinstance(matrix, Sparse):

@@ -10,7 +10,6 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.evidence.entries import sweep
 from gradcheck.examination.inwards import certified_inwards, one_sided, searched, shared_with
 from gradcheck.examination.row_evidence import (
     SAMPLES,
@@ -33,7 +32,6 @@ from gradcheck.examination.row_evidence import (
     stand_out,
     told_by_groups,
     tolerated,
-    wrong_columns,
 )
 from gradcheck.examination.search import LEFT, SLIGHT
 from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries, stays
@@ -55,10 +53,8 @@ from gradcheck.results.outcome import Limit
 
 # Where more than so many rows are wrong they may have something in common.
 LONE = 2
-# Stencils that one column may take, where the first leaves doubts.
-DOUBTS = 3
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
-MOVED, REPLACED = 2000, 20_000
+REPLACED = 20_000
 
 
 def examine_rows(
@@ -244,12 +240,9 @@ class _Rows:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
         matrix = self.problem.matrix
         arrays = [block.slice for block in self.problem.parameters.blocks]
-        found = repaired(matrix, (other, self.joint.directions[-1]), self.joint.wrong, arrays)
-        if found is None:
-            return None
-        right, moved = found
-        rest = self.certified(right)
-        if rest is None:
+        right = repaired(matrix, (other, self.joint.directions[-1]), self.joint.wrong, arrays)
+        rest = None if right is None else self.certified(right)
+        if right is None or rest is None:
             return None
         apart = abs(scipy.sparse.csc_array(entries(matrix) - entries(right)))
         count = apart.count_nonzero()
@@ -259,15 +252,10 @@ class _Rows:
             self.judge(int(column), apart[:, [column]].nonzero()[0])
         if not self.wrong_rows.any():
             return None
-        if count <= (MOVED if moved else REPLACED):
+        if count <= REPLACED:
             rows, columns = (at.astype(np.intp) for at in apart.nonzero())
             lengths = self.test.along.scaling.lengths
             proved, rest = proved_wrong(self.setting, matrix, right, rest, lengths, rows, columns)
-            # A few may be off by less than the certificate tells. Of moved ones the others tell the order.
-            left = ~np.isin(rows * matrix.shape[1] + columns, proved.coordinates)
-            few = np.unique(columns[left])
-            for column in few if few.size <= SAMPLES and not moved else ():
-                self.judge(int(column), rows[left & (columns == column)])
             judged = latest(proved, *self.judged)
             if judged.coordinates.size >= count:
                 return Evidence(judged, (self.evidence(rest),))
@@ -338,7 +326,6 @@ class _Rows:
         told = spans(wrong & ~self.wrong_rows if every else wrong)
         regions = [claimed_in_rows(self.block, problem.matrix, span, filled) for span in told]
         regions += [Region(self.block, Box((span, (0, problem.x.size))), True) for span in spans(absent)]
-        regions += wrong_columns(self.block, problem, self.judged)
         array = self.evidence(rest, "its factor" if accepted.any() else "")
         if (wrong | absent).all():
             array = replace(array, certificate=None)
@@ -372,6 +359,4 @@ class _Rows:
         return self.judged[-1]
 
     def _judged(self, column: int, rows: Index, off: Values | None = None) -> Entries:
-        scarce = self.setting.objective.remaining < DOUBTS * POINTS
-        way = sweep if scarce else partial(judge_in_rows, off=off)
-        return of_column(self.setting, way, column, rows)
+        return of_column(self.setting, partial(judge_in_rows, off=off), column, rows)

@@ -22,19 +22,19 @@ SHIFTS = 3
 
 def repaired(
     matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask, arrays: Sequence[slice] = ()
-) -> tuple[Matrix, bool] | None:
+) -> Matrix | None:
     """The first matrix made from the claim that is right along two directions, in every row; None where none is.
 
     told : what the claim leaves along them. wrong : (m,) the rows of which something is left. arrays : the columns of
-    each array of x. Returns whether entries were moved, too; else some were replaced.
+    each array of x.
     """
     if isinstance(matrix, Product):
         return None
     shown = [(d.tangent, matrix.product(d.tangent) - d.residual, d.allowed) for d in told]
-    for candidate, moved in _candidates(matrix, told, wrong, arrays):
+    for candidate in _candidates(matrix, told, wrong, arrays):
         # What is nan fits nothing.
         if all((np.abs(candidate.product(v) - value) <= allowed).all() for v, value, allowed in shown):
-            return candidate, moved
+            return candidate
     return None
 
 
@@ -46,7 +46,7 @@ def entries(matrix: Matrix) -> Any:
 
 def _candidates(
     matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask, arrays: Sequence[slice]
-) -> Iterator[tuple[Matrix, bool]]:
+) -> Iterator[Matrix]:
     (m, n), direction = matrix.shape, told[0]
     for columns in arrays if len(arrays) > 1 else ():
         inside = scipy.sparse.diags_array(within(np.ones(n), columns))
@@ -54,19 +54,18 @@ def _candidates(
     if m == n:
         turned = matrix.transposed()
         assert turned is not None
-        yield turned, True
-        for whole in _symmetric(matrix):
-            yield whole, False
+        yield turned
+        yield from _symmetric(matrix)
         if int(wrong.sum()) >= MANY:
             off = np.where(wrong, direction.residual / direction.tangent, 0.0)
             if np.isfinite(off).all():
-                yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
+                yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off))
         array = scipy.sparse.csc_array(entries(matrix))
         yield from _scaled(matrix, direction, array - scipy.sparse.diags_array(array.diagonal()))
-    yield _reordered(matrix, _matched(matrix, told[1], wrong), 0), True
+    yield _reordered(matrix, _matched(matrix, told[1], wrong), 0)
     lines = np.arange(n)
     for order in (lines[::-1], *(np.roll(lines, k) for k in _shifts(matrix, told[1], wrong))):
-        yield _reordered(matrix, order, 1), True
+        yield _reordered(matrix, order, 1)
 
 
 def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
@@ -94,14 +93,14 @@ def _shifts(matrix: Matrix, direction: Direction, wrong: Mask) -> list[int]:
     return [-1, 1, *np.argsort(np.abs(shifted - seen[k]))[:SHIFTS].tolist()]
 
 
-def _scaled(matrix: Matrix, direction: Direction, part: Any) -> Iterator[tuple[Matrix, bool]]:
+def _scaled(matrix: Matrix, direction: Direction, part: Any) -> Iterator[Matrix]:
     """Some of the entries, a sparse matrix, by one factor, which the rows tell together."""
     claimed = part @ direction.tangent
     weight = np.where(direction.error > 0, claimed / direction.error**2, 0.0)
     size = float(weight @ claimed)
     if size > 0 and np.isfinite(size):
         surplus = float(weight @ direction.residual) / size
-        yield matrix.mended(np.ones(claimed.size), part * -surplus), False
+        yield matrix.mended(np.ones(claimed.size), part * -surplus)
 
 
 def _symmetric(matrix: Matrix) -> Iterator[Matrix]:

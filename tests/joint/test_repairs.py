@@ -60,10 +60,6 @@ MISTAKES = {
     "two rows exchanged": (WIDE[[0, 3, 2, 1, 4]], WIDE),
     "its rows in any order": (SQUARE[[5, 1, 0, 3, 9, 2, 7, 6, 8, 4, 11, 10]], SQUARE),
 }
-REPLACED = (
-    "one triangle of a symmetric one", "the other triangle", "one triangle folded onto the other",
-    "and its diagonal doubled", "off the diagonal doubled", "without its diagonal",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -73,13 +69,12 @@ def test_the_right_matrix_is_made_from_the_claim(name):
     everywhere = np.ones(right.shape[0], bool)
     found = repaired(Dense(wrong), directions(wrong, right), everywhere)
     assert found is not None
-    assert found[1] == (name not in REPLACED)
-    np.testing.assert_allclose(found[0].array, right, rtol=1e-12)
+    np.testing.assert_allclose(found.array, right, rtol=1e-12)
     stored = scipy.sparse.csc_array(wrong)
     if right.shape[0] == right.shape[1]:
         again = repaired(Sparse(stored, stored), directions(wrong, right), everywhere)
         assert again is not None
-        np.testing.assert_allclose(again[0].array.toarray(), right, rtol=1e-12)
+        np.testing.assert_allclose(again.array.toarray(), right, rtol=1e-12)
     assert repaired(Product(wrong.shape, lambda v: wrong @ v), directions(wrong, right), everywhere) is None
 
 
@@ -99,7 +94,7 @@ def test_rows_that_are_right_stay_where_they_are():
     wrong[4], right[4] = wrong[0], right[0]
     found = repaired(Dense(wrong), directions(wrong, right), np.array([False, True, False, True, False]))
     assert found is not None
-    assert found[0].array.tolist() == right.tolist()
+    assert found.array.tolist() == right.tolist()
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (100, 100), (300, 25), (25, 300)])
@@ -250,7 +245,7 @@ def test_one_triangle_of_a_hessian_is_told_by_two_directions():
     ("mistake", "n", "count"),
     [
         (lambda J: 2.0 * J, 6_000, "17,998"),
-        (lambda J: J.T, 6_000, "about 11,998"),
+        (lambda J: J.T, 6_000, "11,998"),
         (no_diagonal, 6_000, "6,000"),
         pytest.param(lambda J: 2.0 * J, 50_000, "149,998", marks=pytest.mark.slow),
         pytest.param(lambda J: J.T, 50_000, "about 99,998", marks=pytest.mark.slow),
