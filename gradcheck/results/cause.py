@@ -49,6 +49,8 @@ class Kind(Enum):
     NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
     SHARES = "the sum under outputs not differentiated"
+    SCORES = "by the scores under a softmax"
+    RAW = "scores for probabilities"
     DELTA = "a small constant inside a logarithm"
     UNUSED = "f does not depend on it"
     STATIONARY = "f is stationary by it"
