@@ -66,10 +66,14 @@ def untold(
         text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
         notes.append(f"{text}; {ELSEWHERE}, where they are larger")
     if given.tolerance.eps > SINGLE:
-        dtype = "float32" if given.tolerance.eps < HALF else "float16"
+        # bfloat16 has the tolerances of float16.
+        dtype = "float32" if given.tolerance.eps < HALF else "half precision"
         computes, more = {
             "f": (f"f computes in {dtype}", "float64 shows more"),
-            "derivative": (f"the {given.noun} holds {dtype} values", "in float64 more would show"),
+            "derivative": (
+                f"the {given.noun} holds {dtype.replace(' ', '-')} values",
+                "in float64 more would show",
+            ),
             "": (f"f's values have the digits of {dtype} here", "all digits of float64 would show more"),
         }[given.coarse]
         notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
