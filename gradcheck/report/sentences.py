@@ -39,9 +39,8 @@ MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
 SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
-    Kind.SIGN: "analytic = -numerical in {where}: the sign",
-    Kind.PERMUTED: "{name} is permuted: {c.order} fits",
-    Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED, Kind.REVERSED: MOVED,
+    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.REVERSED: MOVED,
+    Kind.PERMUTED: "{name} is permuted: {c.order} fits", Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
@@ -84,6 +83,7 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.RAW: "numerical - analytic = c (p - x), p = {c.order} of {of}, in {where}: p - t is meant where x - t is?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
+    Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
     (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
         f"{LOGARITHM}, left out?",
     (Kind.DELTA, False): "numerical = analytic times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
@@ -284,9 +284,8 @@ def _arrays(c: Cause) -> str:
 
 
 def _conjugate(c: Cause) -> str:
-    half, whose = "half ", "Wirtinger's df/dz"
-    if c.value == 1.0:
-        half, whose = "", "df/dRe - i df/dIm, as JAX has it"
+    whole = c.value == 1.0
+    half, whose = ("", "df/dRe - i df/dIm, as JAX has it") if whole else ("half ", "Wirtinger's df/dz")
     return f"analytic is {half}the conjugate of numerical in {place_words(c.place)}: {whose}"
 
 

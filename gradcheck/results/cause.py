@@ -39,6 +39,7 @@ class Kind(Enum):
     L1 = "L1 penalty"
     OFFSET = "a constant"
     PARAMETRISATION = "by another parameter"
+    BY_VALUE = "a formula in values"
     PROJECTED = "projected"
     NOT_PROJECTED = "a norm not differentiated"
     CENTRED = "centred"

@@ -91,6 +91,7 @@ def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
 V, M, SQUARE, CUBE = normal(6), normal(4, 3), normal(3, 3), normal(3, 3, 2)
 AT7 = np.array([0.7, -1.3, 0.45, 1.9, -0.6, 0.25, 1.1])
 AT = changed(normal(6, seed=5), 0, 2.0)  # a point; its largest entry is 2
+SIGMOID = 1.0 / (1.0 + np.exp(-AT7))
 C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
 Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
@@ -260,6 +261,20 @@ EXAMPLES = {
         "or of another function of f?",
         x=P,
     ),
+    "values of f, x for them": Example(
+        SIGMOID * (1.0 - SIGMOID),
+        AT7 * (1.0 - AT7),
+        "analytic = numerical times x (1 - x)/(s (1 - s)), s the sigmoid of x, in all 7 entries of x: "
+        "written in values of f, and given others?",
+        x=AT7,
+    ),
+    "values of f, for x": Example(
+        1.0 - np.tanh(AT7) ** 2,
+        1.0 - np.tanh(np.tanh(AT7)) ** 2,
+        "analytic = numerical times (1 - tanh(t)^2)/(1 - t^2), t = tanh(x), in all 7 entries of x: "
+        "written in values of f, and given others?",
+        x=AT7,
+    ),
     "a small constant in a logarithm": Example(
         V / (P + 1e-3),
         V / P,
@@ -363,7 +378,7 @@ EXAMPLES = {
         x=M,
     ),
     "scores, for their sigmoid": Example(
-        (1.0 / (1.0 + np.exp(-AT7)) - (AT7 > 0.5)) / 7,
+        (SIGMOID - (AT7 > 0.5)) / 7,
         (AT7 - (AT7 > 0.5)) / 7,
         "numerical - analytic = c (p - x), p = sigmoid of x, in all 7 entries of x: p - t is meant where x - t is?",
         x=AT7,
@@ -916,6 +931,17 @@ def test_one_weight_of_all_rows_tells_scores_where_a_few_entries_were_judged():
     assert "c (p - x)" in explain(p - hot, scores - hot, scores, only=few)[0]
     assert not any("p - t" in said for said in explain(p - hot, 1.1 * scores - hot, scores, only=few))
     assert not any("scores" in said for said in explain(-hot, 1.1 * p - hot, np.log(p), only=few))
+
+
+def test_a_derivative_in_values_of_f_is_told_by_every_entry():
+    """s (1 - s) of x, or of the sigmoid of s, in a Jacobian as well; one entry off, or a factor, is another mistake."""
+    given, twice = AT7 * (1.0 - AT7), 1.0 / (2.0 + 2.0 * np.cosh(SIGMOID))
+    right = SIGMOID * (1.0 - SIGMOID)
+
+    assert "(1 - x)/(s (1 - s))" in explain(right, given, AT7)[0]
+    assert "t that of s" in explain(right, twice, AT7)[0]
+    for wrong in (1.1 * given, changed(twice, 3, lambda v: v + 0.01), given + 0.1, SIGMOID):
+        assert not any("values of f" in said for said in explain(right, wrong, AT7))
 
 
 def test_a_constant_without_freedom_beats_a_fitted_one():
