@@ -22,8 +22,8 @@ TINY = 1e-4
 # An error is clear that is so many times its bar.
 CLEAR = 10.0
 SOLVER = (
-    "nothing simple explains these small errors: the right derivative of an f in which a solver or an iteration ends "
-    "early looks so, too; if f has one, go on to a smaller tolerance, and check again"
+    "nothing simple explains these errors, small beside the largest entry: the right derivative of an f in which a "
+    "solver or an iteration ends early looks so, too; if f has one, go on to a smaller tolerance, and check again"
 )
 ADDED = (
     "nothing simple explains these tiny errors: a derivative without a small constant that f has, as in log(p + 1e-7), "
