@@ -35,6 +35,8 @@ ALIKE = "alike"
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
 # A number is known that is so many times its bar.
 TELLING = 0.1
+# What varies by less, of itself, is taken for one number.
+VARIES = 1e-3
 # Entries of a matrix up to which lines within its rows and columns are looked at.
 MANY = 200_000
 # Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
@@ -257,6 +259,8 @@ def for_its_values(s: Scope) -> Cause | None:
                 of_all[lines] = basis
                 kinds.append((kind, words, "softmax" if kind is Kind.RAW else "log", of_all))
     for kind, words, order, basis in kinds:
+        if np.ptp(basis) <= VARIES * np.abs(basis).max():
+            continue  # it is a constant
         term = float(slope(s, basis, s.numerical - s.analytic)) * basis
         # Where numerical is the term itself nothing is known of the rest.
         place = None if s.fits(term)[s.wrong].all() else holds(s, s.analytic + term, 1, 1.0, anywhere=False)
@@ -275,7 +279,8 @@ def _softmax(s: Scope) -> Iterator[tuple[str, Index, Array, Array]]:
     for words, lines, x in reversed(list(_lines(s))) if not s.subject.matrix and _whole(s) else ():
         if lines.shape[1] > 1 and not _alike_along(x):
             e = np.exp(x - x.max(axis=1, keepdims=True))
-            yield words, lines, x, e / e.sum(axis=1, keepdims=True)
+            if np.ptp(e, axis=1).max() > VARIES:
+                yield words, lines, x, e / e.sum(axis=1, keepdims=True)
 
 
 def _whole(s: Scope) -> bool:

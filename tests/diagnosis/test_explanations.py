@@ -921,6 +921,17 @@ def test_the_derivative_by_scores_is_told_where_targets_are_one_hot(weights: Any
     assert not any("scores" in said for said in explain(right, changed(by_scores, (1, 0), 0.3), np.log(Q)))
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e-8])
+def test_scores_that_hardly_vary_have_one_probability(size: float):
+    """Of x near 0 p is 1/n: what is off is a mean that was taken off, or a constant."""
+    x = size * M
+    centred = explain(M, M - M.mean(axis=1, keepdims=True), x)
+
+    assert len(centred) == 1
+    assert centred[0].startswith("analytic is numerical without its mean in each row")
+    assert not any("p - t" in said for said in explain(M, M - 0.5, x))
+
+
 def test_one_weight_of_all_rows_tells_scores_where_a_few_entries_were_judged():
     """c p is what they lack, and x - p what a p - t with x for p has too much; a term c x beside either is another."""
     scores, hot = normal(40, 5, seed=8), np.eye(5)[np.arange(40) % 5]
