@@ -229,9 +229,9 @@ def by_scores(s: Scope) -> Cause | None:
     """
     for words, lines, x, p in _softmax(s) if s.complete else ():
         g, r, bar = (part[lines] for part in (s.analytic, s.numerical, s.bar))
-        if not _balanced(g):
+        if not _balanced(s, g):
             continue
-        shares = bool((x > 0).all()) and np.allclose(x.sum(axis=1), 1.0, rtol=0.0, atol=SAME)
+        shares = bool((x > 0).all()) and _balanced(s, x, 1.0)
         for order in ("log", "")[: 1 + shares]:
             # What f takes, by which its weights are; and what each of them is multiplied with.
             w, h = (np.ones_like(x), g) if order else (x, g / x)
@@ -254,7 +254,7 @@ def for_its_values(s: Scope) -> Cause | None:
     kinds: list[tuple[Kind, str, str, Array]] = [(Kind.RAW, "x", "sigmoid", 1.0 / (1.0 + np.exp(-s.x)) - s.x)]
     for words, lines, x, p in _softmax(s):
         for kind, basis in ((Kind.RAW, p - x), (Kind.SCORES, p)):
-            if kind is Kind.RAW or _balanced(s.analytic[lines]):
+            if kind is Kind.RAW or _balanced(s, s.analytic[lines]):
                 of_all = np.empty_like(s.analytic)
                 of_all[lines] = basis
                 kinds.append((kind, words, "softmax" if kind is Kind.RAW else "log", of_all))
@@ -269,9 +269,10 @@ def for_its_values(s: Scope) -> Cause | None:
     return None
 
 
-def _balanced(g: Array) -> bool:
-    """Whether each line of a derivative (k, n) adds up to 0: what it is of stays where all of a line move alike."""
-    return bool((np.abs(g.sum(axis=1)) <= ORTHOGONAL * np.abs(g).max()).all())
+def _balanced(s: Scope, g: Array, total: float = 0.0) -> bool:
+    """Whether each line (k, n) adds up to that, but for rounding. An f that does not change with the mean has 0."""
+    allowed = max(ORTHOGONAL, g.shape[1] * s.subject.tolerance.eps) * np.abs(g).max()
+    return bool((np.abs(g.sum(axis=1) - total) <= allowed).all())
 
 
 def _softmax(s: Scope) -> Iterator[tuple[str, Index, Array, Array]]:

@@ -349,3 +349,24 @@ def test_weights_left_out_of_the_adjoint_of_a_complex_map_are_named(axis: int, n
     turned = check_adjoint(lambda x: (np.exp(1j * weights) * a) @ x, adjoint, x, y=np.zeros(9, complex))
     assert turned.outcome is Outcome.FAIL
     assert not any("a weight" in said for said in turned.diagnosis)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_are_told_in_single_precision_too(dtype: Any):
+    """p - t for the -t of log p, whose rows add up to 1e-7; and x - t for p - t. Right ones pass."""
+    z = np.random.default_rng(2).normal(size=(5, 4)).astype(dtype)
+    t = np.eye(4, dtype=dtype)[[0, 2, 1, 1, 3]]
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+    def of_logarithms(x: Any) -> Any:
+        return dtype(-np.sum(t * x))
+
+    def of_scores(x: Any) -> Any:
+        return dtype(np.sum(np.log(np.exp(x).sum(axis=1))) - np.sum(t * x))
+
+    assert check_gradient(of_logarithms, lambda x: -t, np.log(p)).outcome is Outcome.PASS
+    assert check_gradient(of_scores, lambda x: p - t, z).outcome is Outcome.PASS
+    by_scores = check_gradient(of_logarithms, lambda x: p - t, np.log(p))
+    assert [cause.kind for cause in by_scores.causes] == [Kind.SCORES]
+    raw = check_gradient(of_scores, lambda x: x - t, z)
+    assert [cause.kind for cause in raw.causes] == [Kind.RAW]
