@@ -66,12 +66,13 @@ def untold(
         text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
         notes.append(f"{text}; {ELSEWHERE}, where they are larger")
     if given.tolerance.eps > SINGLE:
-        # bfloat16 has the tolerances of float16.
-        dtype = "float32" if given.tolerance.eps < HALF else "half precision"
+        single = given.tolerance.eps < HALF
+        # Of f's values bfloat16 may be meant, which has the tolerances of float16.
+        dtype = "float32" if single else "half precision"
         computes, more = {
             "f": (f"f computes in {dtype}", "float64 shows more"),
             "derivative": (
-                f"the {given.noun} holds {dtype.replace(' ', '-')} values",
+                f"the {given.noun} holds {'float32' if single else 'float16'} values",
                 "in float64 more would show",
             ),
             "": (f"f's values have the digits of {dtype} here", "all digits of float64 would show more"),
