@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Unpack
 
 import numpy as np
@@ -172,6 +172,8 @@ def _objective(
     jac, hess, hessp = derivatives
     checks: Checks = {}
     grad = None
+    if callable(jac) and x0.size == 1:
+        jac = _of_one(jac)
     if callable(jac) or jac is True:
         checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **options)
         grad = (lambda x, *more: fun(x, *more)[1]) if jac is True else jac
@@ -189,6 +191,17 @@ def _objective(
         else:
             checks[name] = partial(check, grad, function, x0, args=args, **options)
     return checks
+
+
+def _of_one(jac: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradient by one parameter, for which SciPy takes a number as well."""
+
+    @wraps(jac)
+    def row(x: Any, *args: Any) -> Any:
+        slope = jac(x, *args)
+        return np.atleast_1d(slope) if isinstance(slope, float | int | np.generic) else slope
+
+    return row
 
 
 def _constraint(

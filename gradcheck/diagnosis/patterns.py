@@ -310,8 +310,11 @@ def multiple(s: Scope) -> Cause | None:
 
 def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
-    # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that.
-    if _clipped(s) or (np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0):
+    # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that. So is
+    # one beside smaller ones; ones and zeros alone are counts.
+    smaller = (s.analytic != 0) & (np.abs(s.analytic) < (1.0 - SAME) * _most(s))
+    alike = np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0
+    if alike or (_clipped(s) and smaller.any()):
         return None
     if whole_numbers_tell(s.x[s.wrong], r / g):
         return None
@@ -379,9 +382,9 @@ def _array_told(s: Scope, factors: Array) -> str:
 
 
 def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
-    """What an index along each axis of one real array is called, and (m,) which the entries have."""
+    """What an index along each axis of one array is called, and (m,) which the entries have."""
     b = s.blocks[0]
-    if len(s.blocks) > 1 or b.is_complex or not b.shape:
+    if len(s.blocks) > 1 or not b.shape:
         return
     for axis, line in enumerate(index_of(b, s.at)):
         if b.size > MARGIN * b.shape[axis]:

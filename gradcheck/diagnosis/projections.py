@@ -1,4 +1,4 @@
-"""Sums and means along axes: one too many, or what a norm, a mean or a softmax of x takes off a derivative."""
+"""Sums and means along axes: one too many, what a norm, a mean or a softmax of x takes off; scores for its values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import slope_along
-from gradcheck.diagnosis.patterns import DIGITS, factor
-from gradcheck.diagnosis.regions import everywhere, index_of
+from gradcheck.diagnosis.patterns import DIGITS, factor, slope
+from gradcheck.diagnosis.regions import everywhere, holds, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.matrix_names import JacobianNames
@@ -35,6 +35,8 @@ ALIKE = "alike"
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
 # A number is known that is so many times its bar.
 TELLING = 0.1
+# What varies by less, of itself, is taken for one number.
+VARIES = 1e-3
 # Entries of a matrix up to which lines within its rows and columns are looked at.
 MANY = 200_000
 # Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
@@ -218,6 +220,68 @@ def divided(s: Scope) -> Cause | None:
             if s.mends(explained, choices=1.0):
                 return Cause(kind, everywhere(s, s.confirmed(explained)), origin=origin, order=part)
     return None
+
+
+def by_scores(s: Scope) -> Cause | None:
+    """The derivative by scores z, where f takes x = log softmax(z): numerical - p sum(numerical); or x = softmax(z).
+
+    f does not change where all scores do, so that analytic has no mean along a line; what it lacks is known from there.
+    """
+    for words, lines, x, p in _softmax(s) if s.complete else ():
+        g, r, bar = (part[lines] for part in (s.analytic, s.numerical, s.bar))
+        if not _balanced(s, g):
+            continue
+        shares = bool((x > 0).all()) and _balanced(s, x, 1.0)
+        for order in ("log", "")[: 1 + shares]:
+            # What f takes, by which its weights are; and what each of them is multiplied with.
+            w, h = (np.ones_like(x), g) if order else (x, g / x)
+            lost, noise = (np.sum(w * part, axis=1, keepdims=True) for part in (r, bar))
+            explained, near = h + lost * (p if order else 1.0), noise * np.ones_like(x)
+            whole = s.numerical.copy()
+            whole[lines] = np.where(np.abs(explained - r) <= near, r, explained)
+            if s.fits(whole).all() and s.convinces(whole, free=len(lines)):
+                return Cause(Kind.SCORES, everywhere(s), origin=words, order=order)
+    return None
+
+
+def for_its_values(s: Scope) -> Cause | None:
+    """numerical - analytic = c (p - x): p - t with x for p, its softmax or its sigmoid; or c p, where not all is known.
+
+    That is what an f of log-probabilities lacks of its derivative by their scores, with one weight in every line.
+    """
+    if s.subject.matrix or not _whole(s) or _alike_along(s.x[None]):
+        return None
+    kinds: list[tuple[Kind, str, str, Array]] = [(Kind.RAW, "x", "sigmoid", 1.0 / (1.0 + np.exp(-s.x)) - s.x)]
+    for words, lines, x, p in _softmax(s):
+        for kind, basis in ((Kind.RAW, p - x), (Kind.SCORES, p)):
+            if kind is Kind.RAW or _balanced(s, s.analytic[lines]):
+                of_all = np.empty_like(s.analytic)
+                of_all[lines] = basis
+                kinds.append((kind, words, "softmax" if kind is Kind.RAW else "log", of_all))
+    for kind, words, order, basis in kinds:
+        if np.ptp(basis) <= VARIES * np.abs(basis).max():
+            continue  # it is a constant
+        term = float(slope(s, basis, s.numerical - s.analytic)) * basis
+        # Where numerical is the term itself nothing is known of the rest.
+        place = None if s.fits(term)[s.wrong].all() else holds(s, s.analytic + term, 1, 1.0, anywhere=False)
+        if place is not None:
+            return Cause(kind, place, 1, origin=words, order=order)
+    return None
+
+
+def _balanced(s: Scope, g: Array, total: float = 0.0) -> bool:
+    """Whether each line (k, n) adds up to that, but for rounding. An f that does not change with the mean has 0."""
+    allowed = max(ORTHOGONAL, g.shape[1] * s.subject.tolerance.eps) * np.abs(g).max()
+    return bool((np.abs(g.sum(axis=1) - total) <= allowed).all())
+
+
+def _softmax(s: Scope) -> Iterator[tuple[str, Index, Array, Array]]:
+    """The lines of an array along which x varies, their x, and the softmax of each; of the whole array last."""
+    for words, lines, x in reversed(list(_lines(s))) if not s.subject.matrix and _whole(s) else ():
+        if lines.shape[1] > 1 and not _alike_along(x):
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            if np.ptp(e, axis=1).max() > VARIES:
+                yield words, lines, x, e / e.sum(axis=1, keepdims=True)
 
 
 def _whole(s: Scope) -> bool:

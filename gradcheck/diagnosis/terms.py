@@ -16,7 +16,7 @@ from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
-from gradcheck.parameters.functions import CHAIN
+from gradcheck.parameters.functions import CHAIN, VALUES
 from gradcheck.results.cause import Cause, Kind
 
 # Terms that are left out, or one too many, as functions of x; a constant is on the diagonal of a Hessian, too.
@@ -189,10 +189,11 @@ def parametrisation(s: Scope, fitted: bool) -> Cause | None:
     if s.telling.sum() < (2 + MARGIN if fitted else 2):
         return None
     for name, base in s.subject.bases(s.at):
-        for words, chain in CHAIN.items():
+        for words, chain in (CHAIN if fitted else CHAIN | VALUES).items():
             cause = _chain(s, np.asarray(chain(np.asarray(base, float))), fitted)
             if cause is not None:
-                return replace(cause, origin=words.format(name))
+                kind = Kind.BY_VALUE if words in VALUES else cause.kind
+                return replace(cause, kind=kind, origin=words.format(name))
     return None
 
 

@@ -22,8 +22,8 @@ TINY = 1e-4
 # An error is clear that is so many times its bar.
 CLEAR = 10.0
 SOLVER = (
-    "nothing simple explains these small errors: the right derivative of an f in which a solver or an iteration ends "
-    "early looks so, too; if f has one, go on to a smaller tolerance, and check again"
+    "nothing simple explains these errors, small beside the largest entry: the right derivative of an f in which a "
+    "solver or an iteration ends early looks so, too; if f has one, go on to a smaller tolerance, and check again"
 )
 ADDED = (
     "nothing simple explains these tiny errors: a derivative without a small constant that f has, as in log(p + 1e-7), "
@@ -66,10 +66,15 @@ def untold(
         text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
         notes.append(f"{text}; {ELSEWHERE}, where they are larger")
     if given.tolerance.eps > SINGLE:
-        dtype = "float32" if given.tolerance.eps < HALF else "float16"
+        single = given.tolerance.eps < HALF
+        # Of f's values bfloat16 may be meant, which has the tolerances of float16.
+        dtype = "float32" if single else "half precision"
         computes, more = {
             "f": (f"f computes in {dtype}", "float64 shows more"),
-            "derivative": (f"the {given.noun} holds {dtype} values", "in float64 more would show"),
+            "derivative": (
+                f"the {given.noun} holds {'float32' if single else 'float16'} values",
+                "in float64 more would show",
+            ),
             "": (f"f's values have the digits of {dtype} here", "all digits of float64 would show more"),
         }[given.coarse]
         notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")

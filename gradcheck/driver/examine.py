@@ -19,6 +19,7 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
+from gradcheck.results.cause import Kind
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -38,8 +39,12 @@ def examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> 
         if known.evidence is not None and objective.ended:
             known.evidence = _cut_short(known.evidence, objective)
         if not known.final and known.inspection is not None and known.inspection.again is not None:
-            # What a second call of the derivative adds, now that f was called elsewhere.
-            known.findings += known.inspection.again.findings(known.tolerance, known.room)
+            # What a second call of the derivative adds, now that f was called elsewhere. Where that is another one
+            # nothing else explains the first.
+            again = known.inspection.again.findings(known.tolerance, known.room)
+            known.findings += again
+            if again and any(finding.outcome is Outcome.FAIL for finding in again):
+                known.causes = tuple(c for c in known.causes if c.kind in (Kind.STALE, Kind.REMEMBERS))
     except KeyboardInterrupt:
         known.interrupted = True
     except BudgetSpentError:

@@ -354,7 +354,11 @@ class _Rows:
         return np.isin(np.arange(self.joint.wrong.size), self.problem.places(wrong)[0])
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
-        """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept."""
+        """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept, and not judged again."""
+        at = rows.astype(np.intp) * self.problem.x.size + column
+        for known in self.judged:
+            if np.array_equal(known.coordinates, at):
+                return known
         self.judged.append(self._judged(column, rows, off))
         return self.judged[-1]
 

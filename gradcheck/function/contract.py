@@ -338,6 +338,8 @@ def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "gra
         return f"{error}; its one part would fit: return it without the {type(tree).__name__}"
     if isinstance(tree, float | int | np.generic):
         kind = type(tree).__name__
+        if parameters.size == 1:
+            return f"{error}; it is one number ({kind}): np.reshape gives it the shape of x"
         return f"{error}; it is one number ({kind}), and a derivative by each entry of x is needed"
     return str(error)
 

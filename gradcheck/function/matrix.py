@@ -323,8 +323,13 @@ def _has_bits(values: Flat, bits: int) -> bool:
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:
     if tuple(shape) not in wanted:
         distinct = " or ".join(str(w) for w in dict.fromkeys(wanted))
+        hint = ""
+        if tuple(shape) == wanted[0][::-1]:
+            hint = "; is it transposed?"
+        elif tuple(shape) == wanted[0][:1] == wanted[0][1:]:
+            hint = "; np.diag makes a matrix of derivatives entry by entry"
         raise ValueError(
-            f"{what} has shape {tuple(shape)}; {distinct} is needed: one row for each output of f"
+            f"{what} has shape {tuple(shape)}; {distinct} is needed: one row for each output of f{hint}"
         )
 
 

@@ -24,6 +24,8 @@ ELSEWHERE = 0.1
 # Calls of an f that differs, so that chance orders their values once in 5,000 times at most.
 CALLS = 6
 CLEAR = "clear the state that it keeps from call to call"
+# What each call adds is the same to so much of it: what rounding leaves of that beside what it is added to.
+GROWS = 1e-6
 # Two calls of f may differ by what a parallel sum reorders; more than this, relative to the larger, is randomness.
 REPEATABLE = 1e-9
 # Randomness of so much is noise like any other, which is measured and decides what it can; more of it wants a seed,
@@ -160,7 +162,7 @@ class Repeat:
                 if back
                 else ": it keeps state from call to call"
             )
-        elif max(self._excess(second / 2.0, tolerance), self._excess(third / 3.0, tolerance)) <= 1.0:
+        elif self._grows(second, third) and self._excess(second, tolerance) > 1.0:
             why = ": it adds up from call to call, where it should begin at 0"
         apart = max(float(np.max(np.abs(other - self.first))) for other in others)
         said = f"{text}, by up to {apart:.2g}: noise of {self.what}"
@@ -182,6 +184,14 @@ class Repeat:
     def _same(one: Flat, other: Flat) -> bool:
         alike = one.shape == other.shape and np.count_nonzero(one == other) == one.size
         return alike or np.array_equal(one, other, equal_nan=True)
+
+    def _grows(self, second: Flat, third: Flat) -> bool:
+        """Whether each call adds the same, whatever it began with."""
+        if not self.first.shape == second.shape == third.shape:
+            return False
+        with np.errstate(all="ignore"):
+            more, again = second - self.first, third - second
+            return bool((np.abs(again - more) <= GROWS * np.max(np.abs(more))).all())
 
     def _excess(self, other: Flat, tolerance: Tolerance, eps: float = 0.0) -> float:
         """How far another value is from the first, relative to what two right ones may be apart; nan is inf.

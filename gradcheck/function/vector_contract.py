@@ -121,10 +121,11 @@ def _probed(matrix: Matrix) -> Flat:
 def _values_in(matrix: Matrix, what: str) -> list[Finding]:
     if isinstance(matrix, Dense):
         bad = np.argwhere(~np.isfinite(matrix.array))
+        values = matrix.array[tuple(bad.T)]
     elif isinstance(matrix, Sparse):
         entries = matrix.array.tocoo()
         at = np.flatnonzero(~np.isfinite(entries.data))
-        bad = np.stack([entries.row[at], entries.col[at]], axis=1)
+        bad, values = np.stack([entries.row[at], entries.col[at]], axis=1), entries.data[at]
     else:
         # Only products are known.
         try:
@@ -135,14 +136,12 @@ def _values_in(matrix: Matrix, what: str) -> list[Finding]:
             text = f"the product of {what} with a vector has shape {product.shape}, not ({matrix.shape[0]},)"
             return [Finding(text, Outcome.FAIL, final=True)]
         bad = np.argwhere(~np.isfinite(product))
+        values = product[tuple(bad.T)]
     if len(bad) == 0:
         return []
     symbol = "H" if what in ("hess", "hvp") else "J"
     place = (
         f"{symbol}[{', '.join(map(str, bad[0]))}]" if bad.shape[1] == 2 else f"row {bad[0][0]} of a product"
     )
-    return [
-        Finding(
-            f"{what} is not finite in {count(len(bad), 'place')}: {place} for one", Outcome.FAIL, final=True
-        )
-    ]
+    text = f"{what} is not finite in {count(len(bad), 'place')}: {place} is {values[0]}"
+    return [Finding(text, Outcome.FAIL, final=True)]

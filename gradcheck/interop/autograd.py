@@ -1,4 +1,4 @@
-"""HIPS autograd: what `autograd.grad` makes of a function of NumPy arrays, with its `defvjp` rules."""
+"""HIPS autograd: what `autograd.grad` and `make_jvp` make of a function of NumPy arrays, with its rules."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from gradcheck.checks.products import check_jvp
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import check_call, judge, leaves_of, optional
+from gradcheck.interop.adapter import called, check_call, judge, leaves_of, optional
 from gradcheck.report.report import Report
 
 autograd = optional("autograd")
@@ -24,7 +25,12 @@ __all__ = ["check_function"]
 
 
 def check_function(
-    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), **options: Unpack[Given]
+    f: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    mode: str = "reverse",
+    **options: Unpack[Given],
 ) -> Report:
     """Judge what autograd makes of f.
 
@@ -37,6 +43,9 @@ def check_function(
         An array, or a dict, list or tuple of them.
     args : sequence, optional
         Further arguments, not differentiated.
+    mode : {"reverse", "forward"}, optional
+        "reverse" (autograd.grad, defvjp) or "forward" (autograd.make_jvp, defjvp; by `check_jvp`, for real x). Default
+        "reverse".
     options
         As for the check in question.
 
@@ -47,6 +56,8 @@ def check_function(
 
     Raises
     ------
+    ValueError
+        For another mode.
     TypeError
         Where f returns something else.
     TypeError, ValueError
@@ -68,6 +79,8 @@ def check_function(
     'PASS'
     """
     check_call(f, args)
+    if mode not in ("reverse", "forward"):
+        raise ValueError(f"mode must be 'reverse' or 'forward', not {mode!r}")
 
     def joined(x: Any) -> Any:
         leaves = leaves_of(f(x, *args), _is_number, "f", "a number or an array")
@@ -81,7 +94,13 @@ def check_function(
         vjp, _ = autograd.make_vjp(joined)(x)
         return _conjugate(_pulled_back(vjp, np.conj(cotangent)))
 
-    return judge(value, pullback, x, "gradcheck.interop.autograd.check_function(f, x", options)
+    def pushforward(x: Any, tangent: Any) -> Any:
+        return np.array(autograd.make_jvp(joined)(x)(tangent)[1])
+
+    call = "gradcheck.interop.autograd.check_function(f, x"
+    if mode == "forward":
+        return called(check_jvp(value, pushforward, x, **options), call + ", mode='forward'")
+    return judge(value, pullback, x, call, options)
 
 
 def _is_number(leaf: Any) -> bool:

@@ -143,9 +143,11 @@ def _array(leaf: Any, x64: bool) -> Any:
 
 
 def _about_precision(arrays: list[Any], returned: set[str]) -> list[str]:
-    single = {"float32", "complex64", "bfloat16", "float16"}
+    half = {"bfloat16", "float16"}
+    single = {"float32", "complex64", *half}
     if any(str(a.dtype) in single for a in arrays):
-        return ["x64 is off: x is rounded to single precision, and small mistakes cannot be seen"]
+        rounded = "half" if any(str(a.dtype) in half for a in arrays) else "single"
+        return [f"x64 is off: x is rounded to {rounded} precision, and small mistakes cannot be seen"]
     if returned & single:
         return [f"f returns {', '.join(sorted(returned & single))} where x is float64: it casts within"]
     return []

@@ -92,7 +92,7 @@ def estimate(
         search = rows(search, np.flatnonzero(go)[: objective.remaining // POINTS])
         if search.line.size == 0:
             break
-        fit = measure(objective, lines, search)
+        fit, side_before = measure(objective, lines, search), search.side.copy()
         search.keep(fit)
         precise, resolved = wanted(search.line, search.found())
         before = search.step
@@ -102,6 +102,8 @@ def estimate(
             its = unit[search.line]
             search.step = _shared(search.step / its, before / its) * its
             go &= (search.step >= smallest[search.line]) | (search.nearest == 1)
+            # Where bounds hold a step that should grow the same points tell nothing more.
+            go &= (search.step != before) | (search.side != side_before)
     return replace(found, nfev=objective.nfev - nfev)
 
 

@@ -43,6 +43,16 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
     "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
 }
+# People write the derivative of a sigmoid s as s (1 - s), and that of tanh as 1 - tanh^2. Given x for these values, or
+# values for x, it is multiplied with one of these.
+VALUES: dict[str, Callable[[Flat], Flat]] = {
+    "{0} (1 - {0})/(s (1 - s)), s the sigmoid of {0},": lambda t: t * (1.0 - t) / _of_sigmoid(t),
+    "t (1 - t)/(s (1 - s)), s the sigmoid of {0}, t that of s,": lambda t: (
+        _of_sigmoid(1.0 / (1.0 + np.exp(-t))) / _of_sigmoid(t)
+    ),
+    "(1 - {0}^2)/(1 - tanh({0})^2)": lambda t: (1.0 - t**2) * np.cosh(t) ** 2,
+    "(1 - tanh(t)^2)/(1 - t^2), t = tanh({0}),": lambda t: (np.cosh(t) / np.cosh(np.tanh(t))) ** 2,
+}
 # The first of them, that are looked for of a norm; and those of an entry that a short number may be: 4 is 2 x, x^2 and
 # 3 + x, and some other entry nearly always.
 PLAIN, SHORT = 4, 2
@@ -58,6 +68,11 @@ ROUNDED = 1e-9
 LIKE = 1e-6
 # So often may one of all that are tried come as near by accident.
 ACCIDENT = 1e-3
+
+
+def _of_sigmoid(t: Flat) -> Flat:
+    """The derivative of a sigmoid."""
+    return 0.5 / (1.0 + np.cosh(t))
 
 
 def told_by_x(names: Parameters, x: Flat, at: Index, c: float, spread: float) -> str:

@@ -18,6 +18,7 @@ LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
+SCORES = "the derivative by the scores under a softmax, where x is its values, or their logarithms?"
 SHARES = "the sum by which f(x) is divided, as under a softmax, is not differentiated?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
@@ -38,9 +39,8 @@ MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
 SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
-    Kind.SIGN: "analytic = -numerical in {where}: the sign",
-    Kind.PERMUTED: "{name} is permuted: {c.order} fits",
-    Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED, Kind.REVERSED: MOVED,
+    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.REVERSED: MOVED,
+    Kind.PERMUTED: "{name} is permuted: {c.order} fits", Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED,
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
@@ -73,14 +73,17 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "what acts between the entries is left out?",
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
-    Kind.SHARES: "numerical is analytic less {what} times its sum{each} in {where}: "
-        + SHARES,
+    Kind.SHARES: f"numerical is analytic less {{what}} times its sum{{each}} in {{where}}: {SHARES}",
     (Kind.SHARES, "diagonal"): "analytic is the diagonal p (1 - p) alone of the shares p = f(x){each} in {where}: "
         "what acts between the outputs is left out?",
     (Kind.SHARES, "log"): "numerical is analytic less the sum of exp {what} times it{each} in {where}: "
         "the sum under a logarithm of shares, as of a softmax, is not differentiated?",
+    (Kind.SCORES, "log"): "analytic is numerical less p times its sum, p = softmax of {of}, in {where}: " + SCORES,
+    Kind.SCORES: "analytic is x times (numerical less its mean over x){each} in {where}: " + SCORES,
+    Kind.RAW: "numerical - analytic = c (p - x), p = {c.order} of {of}, in {where}: p - t is meant where x - t is?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
+    Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
     (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
         f"{LOGARITHM}, left out?",
     (Kind.DELTA, False): "numerical = analytic times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
@@ -177,9 +180,9 @@ def _factor(c: Cause) -> str:
     larger = abs(value) > 1.0
     if c.length is None:
         known = c.origin or _constant(value, bar)
-        meaning = UNITS.get(c.origin, "")
-        if "f(x)" in c.origin:
-            meaning = "the derivative of another function of f?"
+        meaning = (
+            "the derivative of another function of f?" if "f(x)" in c.origin else UNITS.get(c.origin, "")
+        )
         if c.span is not None:
             meaning = _lengths(*c.span)
         elif "sqrt" in c.origin:
@@ -281,9 +284,8 @@ def _arrays(c: Cause) -> str:
 
 
 def _conjugate(c: Cause) -> str:
-    half, whose = "half ", "Wirtinger's df/dz"
-    if c.value == 1.0:
-        half, whose = "", "df/dRe - i df/dIm, as JAX has it"
+    whole = c.value == 1.0
+    half, whose = ("", "df/dRe - i df/dIm, as JAX has it") if whole else ("half ", "Wirtinger's df/dz")
     return f"analytic is {half}the conjugate of numerical in {place_words(c.place)}: {whose}"
 
 

@@ -376,3 +376,22 @@ def test_bounds_of_another_length_are_refused(bounds: Any):
         check_problem(rosen, np.ones(3), jac=rosen_der, bounds=bounds)
     for fitting in (Bounds(0, 5), Bounds([0, 0, 0], [5, 5, 5]), [(0, 5)] * 3):
         assert check_problem(rosen, np.full(3, 2.0), jac=rosen_der, bounds=fitting)
+
+
+@pytest.mark.parametrize("x0", [10.0, [10.0]])
+def test_of_one_parameter_a_number_is_a_gradient_as_scipy_has_it(x0: Any):
+    """x as (1,) and a gradient that sums over its entries; twice that is FAIL, and minimize is given the same."""
+    target = np.array([1.0, 2.0])
+
+    def fun(x: Any) -> float:
+        return float(0.5 * np.sum((x - target) ** 2))
+
+    def jac(x: Any) -> Any:
+        return np.sum(x - target)
+
+    minimize(fun, x0, jac=jac)
+    right = check_problem(fun, x0, jac=jac, hess=lambda x: np.array([[2.0]]))
+    assert right.outcome is Outcome.PASS
+    assert check_problem(fun, x0, jac=lambda x: 2.0 * jac(x)).outcome is Outcome.FAIL
+    # Of two parameters it is none.
+    assert "it is one number" in check_problem(fun, [10.0, 1.0], jac=jac).reason

@@ -117,6 +117,21 @@ def test_digits_that_cancelled_are_not_called_float32():
     )
 
 
+@pytest.mark.parametrize("bits", [8, 11])
+def test_values_of_two_bytes_are_of_half_precision(bits):
+    """bfloat16 has 8 bits and float16 has 11: neither is called the other. A factor of 1.5 is FAIL in both."""
+
+    def f(x: Any) -> Any:
+        mantissa, exponent = np.frexp(np.exp(x))
+        return np.ldexp(np.rint(mantissa * 2.0**bits) / 2.0**bits, exponent)
+
+    x = np.linspace(0.3, 1.7, 5)
+    right = check_jacobian(f, lambda x: np.diag(np.exp(x)), x)
+    assert right.outcome is Outcome.PASS
+    assert any(n.startswith("f's values have the digits of half precision here: ") for n in right.notes)
+    assert check_jacobian(f, lambda x: 1.5 * np.diag(np.exp(x)), x).outcome is Outcome.FAIL
+
+
 @pytest.mark.parametrize("decimals", [1, 2, 3])
 def test_no_resolution_is_advised_that_is_none(decimals):
     """What lets half an entry pass is not offered; what is offered is accepted as it is printed."""

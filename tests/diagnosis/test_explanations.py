@@ -91,9 +91,11 @@ def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
 V, M, SQUARE, CUBE = normal(6), normal(4, 3), normal(3, 3), normal(3, 3, 2)
 AT7 = np.array([0.7, -1.3, 0.45, 1.9, -0.6, 0.25, 1.1])
 AT = changed(normal(6, seed=5), 0, 2.0)  # a point; its largest entry is 2
+SIGMOID = 1.0 / (1.0 + np.exp(-AT7))
 C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
 Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
+HOT = np.eye(3)[[0, 2, 1, 0]]
 LINE = np.linspace(-1.0, 2.9, 12)
 # What two bytes leave of M.
 HALF = np.max(np.abs(M.astype(np.float16) - M)) / np.max(np.abs(M))
@@ -259,6 +261,20 @@ EXAMPLES = {
         "or of another function of f?",
         x=P,
     ),
+    "values of f, x for them": Example(
+        SIGMOID * (1.0 - SIGMOID),
+        AT7 * (1.0 - AT7),
+        "analytic = numerical times x (1 - x)/(s (1 - s)), s the sigmoid of x, in all 7 entries of x: "
+        "written in values of f, and given others?",
+        x=AT7,
+    ),
+    "values of f, for x": Example(
+        1.0 - np.tanh(AT7) ** 2,
+        1.0 - np.tanh(np.tanh(AT7)) ** 2,
+        "analytic = numerical times (1 - tanh(t)^2)/(1 - t^2), t = tanh(x), in all 7 entries of x: "
+        "written in values of f, and given others?",
+        x=AT7,
+    ),
     "a small constant in a logarithm": Example(
         V / (P + 1e-3),
         V / P,
@@ -339,6 +355,33 @@ EXAMPLES = {
         "numerical is p times (analytic less its mean over p), p = softmax of each row of x, in all 12 entries of x: "
         "the derivative by p, a softmax that is not differentiated?",
         x=np.log(Q),
+    ),
+    "scores, for log p": Example(
+        M,
+        M - Q * M.sum(axis=1, keepdims=True),
+        "analytic is numerical less p times its sum, p = softmax of each row of x, in all 12 entries of x: "
+        "the derivative by the scores under a softmax, where x is its values, or their logarithms?",
+        x=np.log(Q),
+    ),
+    "scores, for p": Example(
+        M,
+        Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
+        "analytic is x times (numerical less its mean over x) in each row in all 12 entries of x: "
+        "the derivative by the scores under a softmax, where x is its values, or their logarithms?",
+        x=Q,
+    ),
+    "scores, for their softmax": Example(
+        Q - HOT,
+        M - HOT,
+        "numerical - analytic = c (p - x), p = softmax of each row of x, in all 12 entries of x: "
+        "p - t is meant where x - t is?",
+        x=M,
+    ),
+    "scores, for their sigmoid": Example(
+        (SIGMOID - (AT7 > 0.5)) / 7,
+        (AT7 - (AT7 > 0.5)) / 7,
+        "numerical - analytic = c (p - x), p = sigmoid of x, in all 7 entries of x: p - t is meant where x - t is?",
+        x=AT7,
     ),
     "a clamp": Example(
         np.where(LINE < 2.0, np.cos(LINE), 0.0),
@@ -864,6 +907,52 @@ def test_where_x_is_one_number_a_norm_or_a_softmax_is_a_mean(x: float):
     assert "p = softmax of each row" in explain(M - Q * M.sum(axis=1, keepdims=True), M, np.log(Q))[0]
     # Neither fits a term that is left out.
     assert not any("without its" in said for said in explain(M, M + M**2, np.full((4, 3), x)))
+
+
+@pytest.mark.parametrize("weights", [1.0, np.arange(1.0, 5.0)[:, None]])
+def test_the_derivative_by_scores_is_told_where_targets_are_one_hot(weights: Any):
+    """-w t for log p and -w t / p for p, and w (p - t) in the place of both: of each row one number alone is not 0."""
+    right, by_scores = -weights * HOT, weights * (Q - HOT)
+
+    assert "p = softmax of each row" in explain(right, by_scores, np.log(Q))[0]
+    assert "numerical less its mean over x" in explain(right / Q, by_scores, Q)[0]
+    # Scores that add up to anything are no probabilities; one entry that is off is no derivative by scores.
+    assert not any("scores" in said for said in explain(right / Q, by_scores, 2.0 * Q))
+    assert not any("scores" in said for said in explain(right, changed(by_scores, (1, 0), 0.3), np.log(Q)))
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-8])
+def test_scores_that_hardly_vary_have_one_probability(size: float):
+    """Of x near 0 p is 1/n: what is off is a mean that was taken off, or a constant."""
+    x = size * M
+    centred = explain(M, M - M.mean(axis=1, keepdims=True), x)
+
+    assert len(centred) == 1
+    assert centred[0].startswith("analytic is numerical without its mean in each row")
+    assert not any("p - t" in said for said in explain(M, M - 0.5, x))
+
+
+def test_one_weight_of_all_rows_tells_scores_where_a_few_entries_were_judged():
+    """c p is what they lack, and x - p what a p - t with x for p has too much; a term c x beside either is another."""
+    scores, hot = normal(40, 5, seed=8), np.eye(5)[np.arange(40) % 5]
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    few = np.arange(0, 200, 9)
+
+    assert "p = softmax of each row" in explain(-hot, p - hot, np.log(p), only=few)[0]
+    assert "c (p - x)" in explain(p - hot, scores - hot, scores, only=few)[0]
+    assert not any("p - t" in said for said in explain(p - hot, 1.1 * scores - hot, scores, only=few))
+    assert not any("scores" in said for said in explain(-hot, 1.1 * p - hot, np.log(p), only=few))
+
+
+def test_a_derivative_in_values_of_f_is_told_by_every_entry():
+    """s (1 - s) of x, or of the sigmoid of s, in a Jacobian as well; one entry off, or a factor, is another mistake."""
+    given, twice = AT7 * (1.0 - AT7), 1.0 / (2.0 + 2.0 * np.cosh(SIGMOID))
+    right = SIGMOID * (1.0 - SIGMOID)
+
+    assert "(1 - x)/(s (1 - s))" in explain(right, given, AT7)[0]
+    assert "t that of s" in explain(right, twice, AT7)[0]
+    for wrong in (1.1 * given, changed(twice, 3, lambda v: v + 0.01), given + 0.1, SIGMOID):
+        assert not any("values of f" in said for said in explain(right, wrong, AT7))
 
 
 def test_a_constant_without_freedom_beats_a_fitted_one():

@@ -97,6 +97,21 @@ def test_a_clip_of_some_whole_numbers_is_a_clip():
     assert [cause.kind for cause in report.causes] == [Kind.CLIPPED]
 
 
+def test_ones_and_zeros_are_counts_and_no_clip():
+    """The sum of maxima over windows that overlap, of which each entry may be several: assigned, it is 1 of each."""
+    x = np.random.default_rng(0).permutation(36).reshape(6, 6) / 7
+    windows = np.lib.stride_tricks.sliding_window_view(x, (2, 2))
+    times = (x[..., None] == windows.max(axis=(2, 3)).ravel()).sum(axis=-1)
+
+    def f(x: Any) -> Any:
+        return np.lib.stride_tricks.sliding_window_view(x, (2, 2)).max(axis=(2, 3)).sum()
+
+    assert check_gradient(f, times, x).outcome == "PASS"
+    report = check_gradient(f, np.minimum(times, 1), x)
+    assert report.outcome == "FAIL"
+    assert [cause.kind for cause in report.causes] == [Kind.MULTIPLE]
+
+
 def test_what_is_assigned_for_indices_that_repeat_is_still_said():
     """sum(u * w[index]) with u of many values, and with u = 1."""
     index = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5])
@@ -314,3 +329,44 @@ def test_a_complex_operator_that_nothing_explains_depends_on_no_point():
 
     assert report.outcome is Outcome.FAIL
     assert report.diagnosis == ()
+
+
+@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize(("axis", "noun"), [(0, "row"), (1, "column")])
+def test_weights_left_out_of_the_adjoint_of_a_complex_map_are_named(axis: int, noun: str, real: bool):
+    """Of each sample, or of each pixel, as density compensation is; phases of each of them are another mistake."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(9, 6)) + 1j * rng.normal(size=(9, 6))
+    weights = np.expand_dims(rng.uniform(0.5, 2.0, (9, 6)[axis]), 1 - axis)
+    x = np.zeros(6) if real else np.zeros(6, complex)
+
+    def adjoint(y: Any) -> Any:
+        return (a.conj().T @ y).real if real else a.conj().T @ y
+
+    weighted = check_adjoint(lambda x: (weights * a) @ x, adjoint, x, y=np.zeros(9, complex))
+    assert weighted.outcome is Outcome.FAIL
+    assert f"a weight of each {noun} left out" in weighted.diagnosis[0]
+    turned = check_adjoint(lambda x: (np.exp(1j * weights) * a) @ x, adjoint, x, y=np.zeros(9, complex))
+    assert turned.outcome is Outcome.FAIL
+    assert not any("a weight" in said for said in turned.diagnosis)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_are_told_in_single_precision_too(dtype: Any):
+    """p - t for the -t of log p, whose rows add up to 1e-7; and x - t for p - t. Right ones pass."""
+    z = np.random.default_rng(2).normal(size=(5, 4)).astype(dtype)
+    t = np.eye(4, dtype=dtype)[[0, 2, 1, 1, 3]]
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+    def of_logarithms(x: Any) -> Any:
+        return dtype(-np.sum(t * x))
+
+    def of_scores(x: Any) -> Any:
+        return dtype(np.sum(np.log(np.exp(x).sum(axis=1))) - np.sum(t * x))
+
+    assert check_gradient(of_logarithms, lambda x: -t, np.log(p)).outcome is Outcome.PASS
+    assert check_gradient(of_scores, lambda x: p - t, z).outcome is Outcome.PASS
+    by_scores = check_gradient(of_logarithms, lambda x: p - t, np.log(p))
+    assert [cause.kind for cause in by_scores.causes] == [Kind.SCORES]
+    raw = check_gradient(of_scores, lambda x: x - t, z)
+    assert [cause.kind for cause in raw.causes] == [Kind.RAW]

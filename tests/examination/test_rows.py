@@ -1,5 +1,7 @@
 """Joint directions for Jacobians: every row from the same points; entries, rows and columns are told apart."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -813,3 +815,36 @@ def test_of_many_columns_each_off_within_rtol_it_is_said_what_adds_up():
     assert report.outcome is Outcome.INCONCLUSIVE
     assert "errors within the tolerance, which add up" in report.reason
     assert report.nfev <= 150
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_point_is_asked_for_again_where_rows_are_missing(seed):
+    """A cell of three units whose state is claimed not to move: other states stay where they are by most entries."""
+    x, points = np.random.default_rng(seed).uniform(0.3, 1.5, 15), Counter[bytes]()
+
+    def cell(x):
+        points[x.tobytes()] += 1
+        a, b, c, d, e = x.reshape(5, 3)
+        state = a * b + c * np.tanh(d)
+        return np.concatenate([state, np.tanh(e) * np.tanh(state)])
+
+    def jac(x):
+        a, b, c, d, e = x.reshape(5, 3)
+        slopes = np.stack([b, a, np.tanh(d), c * (1 - np.tanh(d) ** 2), 0 * e])
+        state = a * b + c * np.tanh(d)
+        out, k = np.zeros((2, 3, 5, 3)), np.arange(3)
+        out[0, k, :, k] = slopes.T
+        out[1, k, :, k] = (slopes * np.tanh(e) * (1 - np.tanh(state) ** 2)).T
+        out[1, k, 4, k] = (1 - np.tanh(e) ** 2) * np.tanh(state)
+        return out.reshape(6, 15)
+
+    def without_state(x):
+        return np.vstack([np.zeros((3, 15)), jac(x)[3:]])
+
+    assert check_jacobian(cell, jac, x).outcome is Outcome.PASS
+    points.clear()
+    report = check_jacobian(cell, without_state, x)
+    assert report.outcome is Outcome.FAIL
+    assert len(report.wrong) == 12
+    # f is called at x for its own sake.
+    assert sum(points.values()) - len(points) <= 1

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
 
 from gradcheck import Outcome, Report, check_gradient, check_jacobian, check_jvp, taylor_test
 from gradcheck.driver.prepare import inspect_noise
@@ -1092,6 +1094,33 @@ def test_a_gradient_in_the_single_precision_of_jax_is_told_how_to_get_doubles(dt
     said = inspected(f, lambda x: (2.0 * x).astype(dtype).view(OfJax)).findings
     text = 'grad computes in JAX\'s float32: jax.config.update("jax_enable_x64", True) at the start makes it float64'
     assert said == (Finding(text),) * (dtype is np.float32)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [(np.array, "J[0, 1]"), (csr_array, "J[0, 1]"), (aslinearoperator, "row 0 of a product")],
+)
+def test_a_jacobian_that_is_not_finite_fails_with_the_entry(value, form, place):
+    """Dense, sparse or as an operator, whose products alone are known."""
+    bad = np.diag(2.0 * X)
+    bad[0, 1] = value
+    report = check_jacobian(lambda x: x**2, lambda x: form(bad), X)
+    assert report.outcome is Outcome.FAIL
+    assert f"jac is not finite in 1 place: {place} is {value}" in said(report)
+
+
+def test_a_jacobian_of_another_shape_is_told_what_may_have_been_meant():
+    """Derivatives down the columns, as leastsq has them with col_deriv; and those of an f entry by entry."""
+    a = np.arange(12.0).reshape(4, 3)
+    across = check_jacobian(lambda x: a @ x, lambda x: a.T, X)
+    assert across.reason == (
+        "jac has shape (3, 4); (4, 3) is needed: one row for each output of f; is it transposed?"
+    )
+    entries = check_jacobian(np.sin, np.cos, X)
+    assert entries.reason.endswith("np.diag makes a matrix of derivatives entry by entry")
+    neither = check_jacobian(lambda x: a @ x, lambda x: np.ones((4, 4)), X)
+    assert neither.reason.endswith("one row for each output of f")
 
 
 def test_what_is_of_another_library_is_said_in_words():

@@ -299,3 +299,34 @@ def test_an_f_that_takes_turns_is_found_out():
     assert report.reason.endswith(
         "it comes round every 2 calls: clear the state that it keeps from call to call"
     )
+
+
+@pytest.mark.parametrize("start", [0.0, 2.0, -7.0])
+def test_what_adds_up_from_call_to_call_is_told_whatever_it_began_with(start):
+    """A buffer that is never cleared: nothing else explains what its first call returned, 2 x + 2 for 2 x among it."""
+    buffer = np.full(4, start)
+
+    def accumulating(x: np.ndarray) -> np.ndarray:
+        buffer[:] += 2.0 * x
+        return buffer.copy()
+
+    report = check_gradient(lambda x: np.sum(x**2), accumulating, X)
+    assert report.outcome is Outcome.FAIL
+    assert "it adds up from call to call, where it should begin at 0" in said(report)
+    assert report.diagnosis == ()
+    # One that is the same at every call is explained.
+    twice = check_gradient(lambda x: np.sum(x**2), lambda x: 4.0 * x, X)
+    assert twice.diagnosis[0].startswith("analytic = 2 x numerical")
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_chance_adds_nothing_up(size):
+    """A part in a thousand by chance differs between two calls, and grows by no step."""
+    rng = np.random.default_rng(0)
+    report = check_gradient(
+        lambda x: np.sum(x**2), lambda x: 2.0 * x * (1.0 + 1e-3 * rng.normal(size=x.shape)), X[:size]
+    )
+    assert report.outcome is Outcome.FAIL
+    assert "differs between two calls" in said(report)
+    assert "adds up" not in said(report)
+    assert report.diagnosis == ()

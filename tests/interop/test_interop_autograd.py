@@ -33,6 +33,27 @@ def test_rules_are_judged():
     assert report.call == "gradcheck.interop.autograd.check_function(f, x, rng=0)"
 
 
+@pytest.mark.parametrize("outputs", [lambda y: y, anp.sum, lambda y: {"y": y, "sum": anp.sum(y)}])
+def test_rules_forwards_are_judged_by_themselves(outputs):
+    """mode="forward" asks defjvp alone: x is a tree, and the rule backwards is right."""
+
+    def forwards(factor):
+        primitive = cube(3.0)
+        extend.defjvp(primitive, lambda tangent, _, x: factor * x**2 * tangent)
+        return lambda p: outputs(primitive(p["x"]) * p["scale"])
+
+    tree = {"x": X, "scale": 2.0}
+    right = interop.check_function(forwards(3.0), tree, mode="forward")
+    assert right.outcome is Outcome.PASS
+    assert right.call == "gradcheck.interop.autograd.check_function(f, x, mode='forward', rng=0)"
+    assert interop.check_function(forwards(2.0), tree).outcome is Outcome.PASS
+    wrong = interop.check_function(forwards(2.0), tree, mode="forward")
+    assert wrong.outcome is Outcome.FAIL
+    assert any("0.666667 x numerical" in said for said in wrong.diagnosis)
+    with pytest.raises(ValueError, match="mode must be 'reverse' or 'forward'"):
+        interop.check_function(forwards(3.0), tree, mode="fwd")
+
+
 @pytest.mark.parametrize("outputs", [anp.sum, anp.sin, lambda x: anp.sum(x) + 1j])
 def test_a_budget_holds_and_an_interruption_has_the_adapters_call(outputs):
     """The call that asks for the kind of output is within max_nfev; Ctrl-C leaves a report with the adapter's call."""

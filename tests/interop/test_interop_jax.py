@@ -179,6 +179,7 @@ def test_half_precision_is_judged_in_it(dtype):
     for x64, last in ((False, dtype), (True, np.float64)):
         right = interop.check_function(f(custom_vjp(3.0)), jnp.asarray(X, dtype), x64=x64)
         assert right.outcome is Outcome.PASS
+        assert any("x is rounded to half precision" in note for note in right.notes) is not x64
         wrong = interop.check_function(f(custom_vjp(6.0)), jnp.asarray(X, dtype), x64=x64)
         assert wrong.outcome is Outcome.FAIL
         assert np.dtype(last) in seen
