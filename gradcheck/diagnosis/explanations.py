@@ -73,8 +73,13 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
+    said = [*chain(*found), *chain(*seen)]
+    # Where several arrays have no better, the factor of one number says what the table does.
+    bare = [c for c in said if c.kind is Kind.ONE_ENTRY and not (c.order or c.place.alone)]
+    better = {name for c in said if c not in bare for name in c.place.arrays}
+    left_out = bare if len(set(scope.names) - better) > 1 else []
     ordered = (cached, *chain(*found), between, *chain(*seen))
-    return tuple(cause for cause in ordered if cause is not None)
+    return tuple(cause for cause in ordered if cause is not None and cause not in left_out)
 
 
 def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:

@@ -179,7 +179,7 @@ def _lengths(s: Scope) -> Iterator[tuple[str, int]]:
         (f"the length of axis {k} of {name}", n) for name, shape in known for k, n in enumerate(shape)
     )
     yield from ((f"the entries of {name}", math.prod(shape)) for name, shape in known if len(shape) > 1)
-    if not s.subject.matrix and len(s.parameters.blocks) > 1:
+    if not s.subject.matrix and len(s.blocks) == len(s.parameters.blocks) > 1:
         yield "the entries of x", s.parameters.size
 
 

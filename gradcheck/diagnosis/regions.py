@@ -13,7 +13,7 @@ from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
-from gradcheck.results.cause import Extent, Place
+from gradcheck.results.cause import TRIANGLES, Extent, Place
 from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
@@ -95,15 +95,18 @@ def common_place(s: Scope) -> Place | None:
 
 
 def rare(s: Scope, place: Place) -> tuple[float, float] | None:
-    """How many entries of a block are wrong, and how many are known; None where most are wrong, and of one line.
+    """How many entries of a block or a triangle are wrong, and how many are known; None where most are, and of a line.
 
-    A block is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
+    It is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
     as a whole is 0 on one side alone.
     """
-    wide = [(stop - start) > 1 for start, stop in place.box]
-    if place.extent is not Extent.BOX or len(s.blocks) > 1 or sum(wide) < min(2, len(wide)):
+    wide, b = [(stop - start) > 1 for start, stop in place.box], s.blocks[0]
+    if place.extent in TRIANGLES:
+        inside = dict(_triangles(*index_of(b, s.at)))[place.extent]
+    elif place.extent is Extent.BOX and len(s.blocks) == 1 and sum(wide) >= min(2, len(wide)):
+        inside = in_box(b, _of_whole_entries(b, place.box), s.at)
+    else:
         return None
-    inside = in_box(s.blocks[0], _of_whole_entries(s.blocks[0], place.box), s.at)
     wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
     return (float(wrong), float(known)) if 2 * wrong < known else None
 

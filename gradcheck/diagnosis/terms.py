@@ -173,7 +173,7 @@ def _beyond(s: Scope) -> str:
     accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
     if s.subject.matrix or not (s.whole and s.complete) or math.exp(-accident) > ACCIDENT:
         return ""
-    for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
+    for name, size in (("x", s.x), ("|x|", np.abs(s.x))) if np.ptp(s.x[bad]) > 0 else ():
         if size[bad].min() > size[~bad].max():
             return f"{name} >= {size[bad].min():.3g}"
         if size[bad].max() < size[~bad].min():
@@ -230,7 +230,9 @@ def delta(s: Scope) -> Cause | None:
     for lacking in (True, False):
         basis = (s.numerical if lacking else -s.analytic) / x
         d = float(slope(s, basis, off))
-        if not (math.isfinite(d) and d > 0):
+        # Where it is one number the same is said of a constant.
+        alike = np.ptp(basis[s.wrong]) <= 1e-3 * np.max(np.abs(basis[s.wrong]))
+        if alike or not (math.isfinite(d) and d > 0):
             continue
         share = x / (x + d)
         place = holds(s, s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)

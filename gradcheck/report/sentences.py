@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, TRIANGLES, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
 # Names of arrays, and of rows in another order, in one sentence; more are counted.
 NAMED, LINES = 3, 4
 # An axis from which on N - 1 is taken for N, and not one axis for another; lengths that people's exponents are as well.
 TELLING, POWERS = 10, (3, 4)
-TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
@@ -346,14 +345,17 @@ def _multiple(c: Cause) -> str:
     times = f"{number(low)} {'or' if high - low == 1 else 'to'} {number(high)} times"
     where = place_words(c.place)
     if c.lacking:
-        return f"numerical is {times} analytic in {where}: {ASSIGNED}"
+        return (
+            f"numerical is {times} analytic in {where}: {ASSIGNED[:-1]}, or an exponent or an index left out?"
+        )
     return f"analytic is {times} numerical in {where}: added up more often than f uses it?"
 
 
 def _scaled(c: Cause) -> str:
     low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
-    meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
+    one = f"what each {c.origin} is multiplied by (a weight, a norm, a derivative)"
+    meaning = f"{one}, or one of several terms left out?"
     if c.order:
         meaning = f"{c.order}?"
     return f"{sides} in {place_words(c.place)}: {meaning}"

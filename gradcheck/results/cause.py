@@ -90,6 +90,9 @@ class Extent(Enum):
     ON = "on the diagonal"
 
 
+TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an explanation holds.

@@ -373,7 +373,8 @@ EXAMPLES = {
         V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),
         V,
         "numerical is 2 or 3 times analytic in x[1:5]: "
-        "assigned where it should be added up (indices that repeat, windows that overlap)?",
+        "assigned where it should be added up (indices that repeat, windows that overlap), "
+        "or an exponent or an index left out?",
     ),
     "added up too often": Example(
         V,
@@ -384,7 +385,7 @@ EXAMPLES = {
         M * np.array([[2.0], [0.5], [1.0], [0.7]]),
         M,
         "analytic = numerical times a factor of each row (0.5 to 2) in all 12 entries of x: "
-        "a weight of each row left out, or a small constant inside its logarithm?",
+        "what each row is multiplied by (a weight, a norm, a derivative), or one of several terms left out?",
     ),
     "another axis": Example(
         M / 4,
