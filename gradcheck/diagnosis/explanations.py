@@ -278,10 +278,10 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
-    projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
+    projections.projected, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, terms.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
+    projections.repeated, terms.cut, patterns.clipped, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
     terms.factor_beside, terms.term_transposed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
@@ -182,18 +182,30 @@ def _beyond(s: Scope) -> str:
 
 
 def parametrisation(s: Scope, fitted: bool) -> Cause | None:
-    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
+    """analytic = t numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
+
+    t : a function of x, of f(x), or of another array that has a number for each line of this one, a scale of it.
 
     fitted : up to a constant factor, for which two entries are too few.
     """
     if s.telling.sum() < (2 + MARGIN if fitted else 2):
         return None
-    for name, base in s.subject.bases(s.at):
+    for name, base in (*s.subject.bases(s.at), *_other_arrays(s)):
         for words, chain in CHAIN.items():
             cause = _chain(s, np.asarray(chain(np.asarray(base, float))), fitted)
             if cause is not None:
-                return replace(cause, origin=words.format(name))
+                return replace(cause, origin=words.format(name), lacking=name in ("x", "f(x)"))
     return None
+
+
+def _other_arrays(s: Scope) -> Iterator[tuple[str, Flat]]:
+    """The arrays of x that have a number for each row, column or index of an axis of the one in question."""
+    b = s.blocks[0]
+    real = not (s.subject.matrix or len(s.blocks) > 1 or b.is_complex)
+    for other in s.parameters.blocks if real else ():
+        for axis, along in enumerate(index_of(b, s.at)):
+            if other is not b and other.size == b.shape[axis] > 1 and not other.is_complex:
+                yield other.name, s.subject.x[other.slice][along]
 
 
 def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:

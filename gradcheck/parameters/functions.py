@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice, product
 
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.parameters.block import Block
 from gradcheck.parameters.tree import Parameters
 
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
@@ -112,16 +111,6 @@ def _bases(names: Parameters, x: Flat, at: Index) -> Iterator[tuple[str, float, 
     if b.size > 1 and b.holds(at).all():
         yield f"|{b.name}|", float(np.linalg.norm(x[b.slice])), PLAIN
         yield f"sum({b.name})", float(np.sum(x[b.slice])), PLAIN
-
-
-def told_by_array(blocks: Sequence[Block], x: Flat, factors: Flat) -> str:
-    """Which of some arrays the factors (k,) of some lines are a function of: `1/params["gamma"]`; "" for none."""
-    for b in blocks if np.ptp(np.abs(factors)) > 0 else ():
-        for words, chain in CHAIN.items() if b.size == factors.size else ():
-            with np.errstate(all="ignore"):
-                if np.allclose(chain(x[b.slice]), factors, rtol=LIKE, atol=0.0):
-                    return words.format(b.name)
-    return ""
 
 
 def whole_numbers_tell(x: Flat, ratio: Flat) -> bool:

@@ -88,6 +88,8 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     (Kind.GAUSS_NEWTON, False): "analytic is symmetric and has rank {c.span[0]:.0f} of {c.span[1]:.0f}, "
         f"numerical a higher one: {SECOND}",
     Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
+    Kind.BESIDE: "what {name} is off by is the same beside x: a term linear in x is left out, too many, or of "
+        "another sign or weight (data, labels, a load)?",
     Kind.OPPOSITE: "{c.moves[0][0]} and {c.moves[0][1]} are off by equal and opposite amounts: "
         "what acts between the two is left out, or counted twice?",
 }  # fmt: skip
@@ -212,6 +214,7 @@ def _parametrisation(c: Cause) -> str:
     if c.constants:
         chain = f"-{chain}" if c.order == "-1" else f"{c.order or number(c.value or 0.0, 6)} {chain}"
     meaning = "the derivative by another parameter than x, or of another function of f?"
+    meaning = meaning if c.lacking else "a scale left out, or too many?"
     return f"analytic = numerical times {chain} in {place_words(c.place)}: {meaning}"
 
 
@@ -301,27 +304,13 @@ def _shifted(c: Cause) -> str:
 
 
 def _reordered(c: Cause) -> str:
-    where = place_words(c.place)
-    if c.place.extent in (Extent.TESTED, Extent.JUDGED):
-        return f"the right values of {where} stand in others: in another order?"
-    return f"the values in {where} are right, but in another order"
+    return f"the values in {place_words(c.place)} are right, but in another order"
 
 
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
     differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
-
-
-def _signs(c: Cause) -> str:
-    times = "" if c.value == 1.0 else f"{number(c.value or 0.0, 4)} times "
-    return f"analytic is {times}the sign of numerical in {place_words(c.place)}: its size is lost"
-
-
-def _other_axis(c: Cause) -> str:
-    other = "each row" if c.origin == "each column" else "each column"
-    sides = f"numerical has no mean in {c.origin}, analytic none in {other}"
-    return f"{sides}, in {place_words(c.place)}: the mean taken off along another axis?"
 
 
 def _zero(c: Cause) -> str:
@@ -356,8 +345,6 @@ def _scaled(c: Cause) -> str:
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
     one = f"what each {c.origin} is multiplied by (a weight, a norm, a derivative)"
     meaning = f"{one}, or one of several terms left out?"
-    if c.order:
-        meaning = f"{c.order}?"
     return f"{sides} in {place_words(c.place)}: {meaning}"
 
 
@@ -392,9 +379,9 @@ def _between(c: Cause) -> str:
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
     Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded, Kind.LINES: _lines, Kind.REORDERED: _reordered,
-    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term,
+    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
     Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation, Kind.FACTOR_BESIDE: _factor_beside,
-    Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
+    Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
     Kind.PART_ZERO: _zero, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

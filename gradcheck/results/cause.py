@@ -31,7 +31,6 @@ class Kind(Enum):
     REPEATED = "one number in all entries"
     CUT = "cut to integers"
     CLIPPED = "clipped"
-    SIGNS = "signs alone"
     FLOAT32 = "computed in float32"
     ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
@@ -43,7 +42,6 @@ class Kind(Enum):
     NOT_PROJECTED = "a norm not differentiated"
     CENTRED = "centred"
     NOT_CENTRED = "a mean not differentiated"
-    OTHER_AXIS = "a mean taken off along the other axis"
     NOT_NORMALISED = "a normalisation not differentiated"
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
@@ -56,6 +54,7 @@ class Kind(Enum):
     SCALED = "a factor for each row or column"
     GAUSS_NEWTON = "Gauss-Newton for the Hessian"
     DIFFERENCE = "difference quotient"
+    BESIDE = "off by the same beside x"
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
     ONE_ENTRY = "one entry scaled"
@@ -69,7 +68,8 @@ class Kind(Enum):
 # The order of a place that is of the wrong entries that nothing else was said of.
 OTHERS = "others"
 DESCRIPTIONS = (
-    Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
+    Kind.BESIDE, Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN,
+    Kind.STOPS,
 )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ class Cause:
     many, where those are few. order : how to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which,
     `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of; what a
     factor may be by x, `exp(-x[1])`. moves : pairs of names, (what is wrong, whose gradient it has).
-    lacking : whether a term is missing, not surplus.
+    lacking : whether a term is missing, not surplus; whether a function is one of x, or of f(x), not of another array.
     """
 
     kind: Kind
