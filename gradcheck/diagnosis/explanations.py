@@ -54,8 +54,8 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     # Arrays that are wrong throughout as far as a sample of others tells come with them first.
     told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
-    of_all = _explanations(everything.part(more)) if more != wrong else ()
-    of_all = of_all or _explanations(scope, arrays_moved(everything))
+    of_all = _by_place(everything.part(more)) if more != wrong else ()
+    of_all = of_all or _by_place(scope, arrays_moved(everything))
     if of_all:
         return of_all
     parts = [scope.one(b) for b in wrong]
@@ -80,6 +80,16 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     left_out = bare if len(set(scope.names) - better) > 1 else []
     ordered = (cached, *chain(*found), between, *chain(*seen))
     return tuple(cause for cause in ordered if cause is not None and cause not in left_out)
+
+
+def _by_place(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
+    """What explains all arrays at once; said of each where a column or a block of each is all that is wrong."""
+    of_all = _explanations(s, *more)
+    if len(of_all) != 1 or len(s.blocks) == 1 or of_all[0].place.tells or s.with_mistake() != s.blocks:
+        return of_all
+    each = [_explanations(s.one(b)) for b in s.blocks]
+    alike = all(len(c) == 1 and c[0].kind is of_all[0].kind and c[0].place.tells for c in each)
+    return tuple(chain(*each)) if alike and len({_factor_of(c) for c in each}) == 1 else of_all
 
 
 def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
