@@ -18,7 +18,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, together, two_lines, wrong_place
+from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -72,7 +72,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
-    seen = [_described(part, evidence.regions) for part in open_]
+    seen = [_described(part) for part in open_]
     said = [*chain(*found), *chain(*seen)]
     # Where several arrays have no better, the factor of one number says what the table does.
     bare = [c for c in said if c.kind is Kind.ONE_ENTRY and not (c.order or c.place.alone)]
@@ -139,7 +139,7 @@ def _left_open(c: Cause) -> tuple[bool, int]:
     return c.vague, c.constants
 
 
-def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
+def _described(s: Scope) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
     opposite = _opposite(s)
     if opposite is not None:
@@ -147,8 +147,7 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     beside = _zeros_beside(s)
     if beside:
         return beside
-    boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
-    place = (together(s, boxes) if boxes else None) or common_place(s)
+    place = common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
     return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
 
@@ -266,19 +265,16 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     parts = np.random.default_rng(0).uniform(0.25, 1.0, rows.size) * np.resize([1.0, -1.0], rows.size)
     elsewhere = subject.x.copy()
     elsewhere[evidence.coordinates[rows]] += parts * found.step[rows]
+    size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
+    same = partial(np.allclose, rtol=1e-9, atol=1e-9 * size, equal_nan=True)
     try:
         there, again = grad(elsewhere), grad(subject.x)
+        third = again if same(again, analytic) else grad(subject.x)
     except Exception:  # grad is the caller's: it may raise anything
         return None  # a grad that cannot be called elsewhere tells nothing
     moved = [subject.parameters.block_of(int(at)).name for at in evidence.coordinates[rows]]
     place = Place(tuple(dict.fromkeys(moved)), rows.size, Extent.ALL)
-    size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
-    same = partial(np.allclose, rtol=1e-9, atol=1e-9 * size, equal_nan=True)
     if not same(again, analytic):
-        try:
-            third = grad(subject.x)
-        except Exception:  # grad is the caller's: it may raise at a third call alone
-            return None
         # One that differs from both is no memory but chance, which is said elsewhere.
         return Cause(Kind.REMEMBERS, place) if same(third, analytic) or same(third, again) else None
     return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None

@@ -93,7 +93,12 @@ def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolera
     off = np.abs(entries.analytic - entries.estimate.value)[wrong]
     # A place is no explanation, nor is the factor of some of them.
     sole = wrong.size == 1 and not evidence.arrays
-    open_ = [c for c in causes if c.kind is (Kind.ONE_ENTRY if sole else Kind.REGION) or (c.kind is Kind.FACTOR and c.place.count < off.size)]
+    open_ = [
+        c
+        for c in causes
+        if c.kind is (Kind.ONE_ENTRY if sole else Kind.REGION)
+        or (c.kind is Kind.FACTOR and c.place.count < off.size)
+    ]
     if off.size < 2 - sole or not np.isfinite(off).all() or len(open_) < len(causes):
         return []
     certified = any(array.certificate is not None for array in evidence.arrays) and not wrong.all()

@@ -133,6 +133,8 @@ def place_words(place: Place) -> str:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
             return _box(place)
+        case Extent.OUTSIDE:
+            return f"the entries outside {_box(place)}"
         case Extent.LINES:
             return _some_lines(place)
         case _:
@@ -155,7 +157,8 @@ def _box(place: Place) -> str:
     words = []
     for (start, stop), n in zip(place.box, place.shape, strict=True):
         one, all_ = stop - start == 1, stop - start == n
-        words.append(str(start) if one else ":" if all_ else f"{start}:{stop}")
+        part = f"{start}:{stop}" if place.step == 1 else f"{start}:{stop if stop < n else ''}:{place.step}"
+        words.append(str(start) if one else ":" if all_ and place.step == 1 else part)
     if len(words) == 2 and ":" in words:
         axis = words.index(":")
         if ":" not in words[1 - axis]:

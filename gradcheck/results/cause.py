@@ -83,6 +83,7 @@ class Extent(Enum):
     JUDGED = "all wrong entries that were judged"
     ENTRY = "one entry"
     BOX = "a block"
+    OUTSIDE = "all but a block"
     LINES = "some rows or columns"
     ABOVE = "above the diagonal"
     BELOW = "below the diagonal"
@@ -98,10 +99,10 @@ class Place:
     """Where an explanation holds.
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
-    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED or
-    JUDGED in a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction
-    through all of these arrays shows that nothing else in them is wrong; changed : how many entries are, then. judged :
-    whether it holds those that were judged, of others that may be wrong.
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX or OUTSIDE, or
+    TESTED or JUDGED in a part; step : between those of a vector. axis, lines : which indices along which axis, where it
+    is LINES. settled : whether a direction through all of these arrays shows that nothing else in them is wrong;
+    changed : how many entries are, then. judged : whether it holds those that were judged, of others that may be wrong.
     """
 
     arrays: tuple[str, ...]
@@ -111,6 +112,7 @@ class Place:
     alone: bool = False
     box: tuple[tuple[int, int], ...] = ()
     shape: tuple[int, ...] = ()
+    step: int = 1
     axis: int = 0
     lines: tuple[int, ...] = ()
     settled: bool = False

@@ -291,9 +291,19 @@ FORGOTTEN = {
     "rows": ((25, 25), ROW >= 12, "x[12:25, :]"),
     "rows apart": ((25, 25), ROW % 3 == 1, "rows 1, 4, 7, 10 and 4 more of x"),
     "a triangle": ((100, 300), ~np.tri(100, 300, dtype=bool), "the entries above the diagonal of x"),
-    "no place": (
+    "the last row and column": (
         (6, 5),
         (ROW[:6, :5] == 5) | (ROW.T[:6, :5] == 4),
+        "the entries outside x[0:5, 0:4]",
+    ),
+    "a border": (
+        (20, 30),
+        np.pad(np.zeros((18, 28), bool), 1, constant_values=True),
+        "the entries outside x[1:19, 1:29]",
+    ),
+    "no place": (
+        (6, 5),
+        (ROW[:6, :5] + ROW.T[:6, :5]) % 3 == 1,
         "all 6 wrong entries of x that were judged",
     ),
 }
