@@ -238,9 +238,8 @@ def clipped(s: Scope) -> Cause | None:
     if turned is not None and _clipped(turned):
         return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
     more = s.some_more() if s.analytic.any() and _clipped(s) else None
-    if more is None or not _clipped(more):
-        return None
-    return Cause(Kind.CLIPPED, everywhere(more), vague=True, value=_most(s))
+    known = more is not None and _clipped(more)
+    return Cause(Kind.CLIPPED, everywhere(more or s), vague=True, value=_most(s)) if known else None
 
 
 def _most(s: Scope) -> float:
@@ -256,7 +255,7 @@ def _clipped(s: Scope) -> bool:
 
 
 def assigned(s: Scope) -> Cause | None:
-    """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
+    """Of the entries of each column of a matrix the last alone, where several are not zero.
 
     A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none,
     nor is a row or a block that is 0: that the others are left out says all.
@@ -274,13 +273,9 @@ def assigned(s: Scope) -> Cause | None:
     # By accident it is as likely as any other entry of its column; columns that lack the same row share the accident.
     if np.prod(1.0 / np.sort(count[count > 1])[: np.unique(rows).size]) > ACCIDENT:
         return None
-    for order, those in (("last", several[::-1]), ("first", several)):
-        # (m, n) where the first of several in this order lies
-        one = those & (np.cumsum(those, axis=0) == 1)
-        one = one[::-1] if order == "last" else one
-        if np.array_equal(kept, one):
-            return Cause(Kind.MULTIPLE, wrong_place(s), order=order)
-    return None
+    # (m, n) where the last of several lies.
+    last = (several[::-1] & (np.cumsum(several[::-1], axis=0) == 1))[::-1]
+    return Cause(Kind.MULTIPLE, wrong_place(s), order="last") if np.array_equal(kept, last) else None
 
 
 def multiple(s: Scope) -> Cause | None:

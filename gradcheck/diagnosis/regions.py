@@ -100,9 +100,7 @@ def rare(s: Scope, place: Place) -> tuple[float, float] | None:
     It is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
     as a whole is 0 on one side alone.
     """
-    b, wide = s.blocks[0], sum(stop - start > 1 for start, stop in place.box)
-    if place.step > 1 or len(s.blocks) > 1:
-        return None
+    b, wide = s.blocks[0], sum(stop - start > 1 for start, stop in place.box) if place.step == 1 else 0
     if place.extent in TRIANGLES:
         inside = dict(_triangles(*index_of(b, s.at)))[place.extent]
     elif place.extent is Extent.OUTSIDE or (place.extent is Extent.BOX and wide >= min(2, len(place.box))):

@@ -233,25 +233,19 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
 
 
 def delta(s: Scope) -> Cause | None:
-    """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x, or the other way round."""
+    """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x."""
     if s.subject.matrix or s.telling.sum() < 1 + MARGIN:
         return None
     x, off = s.x, s.analytic - s.numerical
     if not (x[s.wrong] != 0).all() or np.ptp(np.abs(x[s.wrong])) <= 1e-3 * np.max(np.abs(x[s.wrong])):
         return None
-    for lacking in (True, False):
-        basis = (s.numerical if lacking else -s.analytic) / x
-        d = float(slope(s, basis, off))
-        # Where it is one number the same is said of a constant.
-        alike = np.ptp(basis[s.wrong]) <= 1e-3 * np.max(np.abs(basis[s.wrong]))
-        if alike or not (math.isfinite(d) and d > 0):
-            continue
-        share = x / (x + d)
-        place = holds(s, s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
-        if place is not None:
-            bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
-            return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
-    return None
+    basis = s.numerical / x
+    d = float(slope(s, basis, off))
+    # Where it is one number the same is said of a constant.
+    alike = np.ptp(basis[s.wrong]) <= 1e-3 * np.max(np.abs(basis[s.wrong]))
+    place = None if alike or not d > 0 else holds(s, s.analytic * x / (x + d), free=1, choices=1.0)
+    bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
+    return None if place is None else Cause(Kind.DELTA, place, 1, value=d, bar=bar)
 
 
 def difference(s: Scope) -> Cause | None:
@@ -318,14 +312,9 @@ def cut(s: Scope) -> Cause | None:
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
     spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if (
-        not spread
-        or (s.analytic != np.rint(s.analytic)).any()
-        or not np.array_equal(g[clear], np.trunc(r[clear]))
-    ):
-        return None
-    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
-    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
+    whole = np.array_equal(s.analytic, np.rint(s.analytic)) and np.array_equal(g[clear], np.trunc(r[clear]))
+    several = spread and (np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN)
+    return Cause(Kind.CUT, everywhere(s), vague=True) if whole and several else None
 
 
 def float32(s: Scope) -> Cause | None:
@@ -350,25 +339,18 @@ def rounded(s: Scope) -> Cause | None:
     What a small term leaves of numbers that are whole would look alike: fractions of both signs lie up to a half.
     """
     g, off = s.analytic, (s.analytic - s.numerical)[s.wrong]
-    size = float(np.max(np.abs(g), initial=0.0))
-    if not (0.0 < size < 1e6 and off.size >= ROUNDED):
+    if not (0.0 < np.max(np.abs(g), initial=0.0) < 1e6 and off.size >= ROUNDED):
         return None
-    for decimals in range(DECIMALS):
-        units = g * 10.0**decimals
-        if (np.abs(units - np.rint(units)) <= SAME * np.maximum(1.0, np.abs(units))).all():
-            break
-    else:
+    units = ((d, g * 10.0**d) for d in range(DECIMALS))
+    whole = (d for d, u in units if (np.abs(u - np.rint(u)) <= SAME * np.maximum(1.0, np.abs(u))).all())
+    decimals = next(whole, None)
+    if decimals is None:
         return None
     step, allowed = 10.0**-decimals, s.slack(g)[s.wrong]
     both = (off > MOST * step).any() and (off < -MOST * step).any()
     # Half of them are off by more than a quarter, where fractions lie anywhere.
     few = 3 * np.count_nonzero(np.abs(off) > 0.25 * step) < off.size
-    if (
-        few
-        or allowed.max() > 0.1 * step
-        or not both
-        or (np.abs(off) > 0.5 * step + allowed).any()
-        or np.unique(g[s.wrong]).size < ROUNDED
-    ):
+    near = allowed.max() <= 0.1 * step and (np.abs(off) <= 0.5 * step + allowed).all()
+    if few or not both or not near or np.unique(g[s.wrong]).size < ROUNDED:
         return None
     return Cause(Kind.ROUNDED, everywhere(s), vague=True, length=decimals)

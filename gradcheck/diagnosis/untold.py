@@ -137,12 +137,12 @@ def same_beside(
     if not 10.0**DECADES * bar <= abs(change) * min(1.0, abs(off) / max(abs(slope), 1e-300)):
         return ()
     try:
-        later = grad(setting.x + away) * here.tangent
+        same = abs(there.value[0] - grad(setting.x + away) @ here.tangent - off) <= bar
     except Exception:  # grad is the caller's: it may raise anything
         return ()
-    if not abs(there.value[0] - later.sum() - off) <= bar:
-        return ()
-    return (Cause(Kind.BESIDE, Place(tuple(b.name for b in open_), wrong.size, Extent.WRONG)),)
+    return (
+        (Cause(Kind.BESIDE, Place(tuple(b.name for b in open_), wrong.size, Extent.WRONG)),) if same else ()
+    )
 
 
 def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:

@@ -13,7 +13,6 @@ NAMED, LINES = 3, 4
 # An axis from which on N - 1 is taken for N, and not one axis for another; lengths that people's exponents are as well.
 TELLING, POWERS = 10, (3, 4)
 # What the mistake usually is.
-LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
@@ -80,10 +79,8 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "the sum under a logarithm of shares, as of a softmax, is not differentiated?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
-    (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
-        f"{LOGARITHM}, left out?",
-    (Kind.DELTA, False): "numerical = analytic times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
-        f"{LOGARITHM}, that f does not have?",
+    Kind.DELTA: "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
+        "a small constant inside a logarithm, as in log(x + d), left out?",
     (Kind.GAUSS_NEWTON, True): f"analytic is symmetric and has no negative eigenvalue, numerical has: {SECOND}",
     (Kind.GAUSS_NEWTON, False): "analytic is symmetric and has rank {c.span[0]:.0f} of {c.span[1]:.0f}, "
         f"numerical a higher one: {SECOND}",
