@@ -244,11 +244,6 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
                 f"centred {shape}", lambda x, of=of: of(centre(x)), lambda x, by=by: centre(by(centre(x))), x
             ),
             ("a mean not differentiated", lambda x, by=by: by(centre(x)), Kind.NOT_CENTRED),
-            (
-                "a mean along the other axis",
-                lambda x, by=by: (d := by(centre(x))) - d.mean(1, keepdims=True),
-                Kind.OTHER_AXIS,
-            ),
         )
         yield _given(
             _gradient(
@@ -373,7 +368,6 @@ def _of_training(rng: np.random.Generator) -> Iterator[Problem]:
         yield _given(
             _gradient(f"changed {shape}", of, by, x),
             ("clipped", lambda x, by=by: np.clip(by(x), -0.5, 0.5), Kind.CLIPPED),
-            ("signs alone", lambda x, by=by: np.sign(by(x)), Kind.SIGNS),
             ("of length 1", lambda x, by=by: by(x) / np.linalg.norm(by(x)), Kind.FACTOR),
         )
         yield _given(

@@ -18,7 +18,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, together, two_lines, wrong_place
+from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -54,8 +54,8 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     # Arrays that are wrong throughout as far as a sample of others tells come with them first.
     told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
-    of_all = _explanations(everything.part(more)) if more != wrong else ()
-    of_all = of_all or _explanations(scope, arrays_moved(everything))
+    of_all = _by_place(everything.part(more)) if more != wrong else ()
+    of_all = of_all or _by_place(scope, arrays_moved(everything))
     if of_all:
         return of_all
     parts = [scope.one(b) for b in wrong]
@@ -72,9 +72,24 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
-    seen = [_described(part, evidence.regions) for part in open_]
+    seen = [_described(part) for part in open_]
+    said = [*chain(*found), *chain(*seen)]
+    # Where several arrays have no better, the factor of one number says what the table does.
+    bare = [c for c in said if c.kind is Kind.ONE_ENTRY and not (c.order or c.place.alone)]
+    better = {name for c in said if c not in bare for name in c.place.arrays}
+    left_out = bare if len(set(scope.names) - better) > 1 else []
     ordered = (cached, *chain(*found), between, *chain(*seen))
-    return tuple(cause for cause in ordered if cause is not None)
+    return tuple(cause for cause in ordered if cause is not None and cause not in left_out)
+
+
+def _by_place(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
+    """What explains all arrays at once; said of each where a column or a block of each is all that is wrong."""
+    of_all = _explanations(s, *more)
+    if len(of_all) != 1 or len(s.blocks) == 1 or of_all[0].place.tells or s.with_mistake() != s.blocks:
+        return of_all
+    each = [_explanations(s.one(b)) for b in s.blocks]
+    alike = all(len(c) == 1 and c[0].kind is of_all[0].kind and c[0].place.tells for c in each)
+    return tuple(chain(*each)) if alike and len({_factor_of(c) for c in each}) == 1 else of_all
 
 
 def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
@@ -124,7 +139,7 @@ def _left_open(c: Cause) -> tuple[bool, int]:
     return c.vague, c.constants
 
 
-def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
+def _described(s: Scope) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
     opposite = _opposite(s)
     if opposite is not None:
@@ -132,8 +147,7 @@ def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     beside = _zeros_beside(s)
     if beside:
         return beside
-    boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
-    place = (together(s, boxes) if boxes else None) or common_place(s)
+    place = common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
     return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
 
@@ -251,19 +265,16 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     parts = np.random.default_rng(0).uniform(0.25, 1.0, rows.size) * np.resize([1.0, -1.0], rows.size)
     elsewhere = subject.x.copy()
     elsewhere[evidence.coordinates[rows]] += parts * found.step[rows]
+    size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
+    same = partial(np.allclose, rtol=1e-9, atol=1e-9 * size, equal_nan=True)
     try:
         there, again = grad(elsewhere), grad(subject.x)
+        third = again if same(again, analytic) else grad(subject.x)
     except Exception:  # grad is the caller's: it may raise anything
         return None  # a grad that cannot be called elsewhere tells nothing
     moved = [subject.parameters.block_of(int(at)).name for at in evidence.coordinates[rows]]
     place = Place(tuple(dict.fromkeys(moved)), rows.size, Extent.ALL)
-    size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
-    same = partial(np.allclose, rtol=1e-9, atol=1e-9 * size, equal_nan=True)
     if not same(again, analytic):
-        try:
-            third = grad(subject.x)
-        except Exception:  # grad is the caller's: it may raise at a third call alone
-            return None
         # One that differs from both is no memory but chance, which is said elsewhere.
         return Cause(Kind.REMEMBERS, place) if same(third, analytic) or same(third, again) else None
     return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None
@@ -273,11 +284,10 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
-    projections.projected, projections.other_axis, projections.divided, projections.by_scores,
-    partial(terms.parametrisation, fitted=False),
+    projections.projected, projections.divided, projections.by_scores, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, terms.cut, patterns.clipped, patterns.signs, terms.float32, terms.rounded, terms.unused,
+    projections.repeated, terms.cut, patterns.clipped, terms.float32, terms.rounded, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), projections.for_its_values,
     terms.delta, *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
     terms.factor_beside, terms.term_transposed,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
-from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, SAMPLE, Scope
+from gradcheck.diagnosis.scope import DECADES, SAME, SAMPLE, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.triangles import other_claims
@@ -29,8 +29,6 @@ MOST_AXES = 5
 SHIFTS = 8
 # So many different values are in another order by no accident.
 SEVERAL = 5
-# The least share of wrong entries among those that were looked at where all are in another order.
-MOVED = 0.9
 
 
 def rearranged(s: Scope) -> Cause | None:
@@ -61,9 +59,7 @@ def rearranged(s: Scope) -> Cause | None:
         cause_of_lines = _lines(s, array, axis)
         if cause_of_lines is not None:
             return cause_of_lines
-    if s.complete:
-        return Cause(Kind.REORDERED, wrong_place(s)) if _same_values(s) else None
-    return _values_elsewhere(s)
+    return Cause(Kind.REORDERED, wrong_place(s)) if s.complete and _same_values(s) else None
 
 
 def folded(s: Scope) -> Cause | None:
@@ -283,30 +279,6 @@ def _same_values(s: Scope) -> bool:
     # A few numbers that stand in several places, such as the 1/2 of a difference, are the same by their making.
     apart = np.diff(np.sort(s.numerical[at])) > 2.0 * float(np.max(s.slack(explained)[at]))
     return fits and int(apart.sum()) + 1 >= min(at.size, SEVERAL)
-
-
-def _values_elsewhere(s: Scope) -> Cause | None:
-    """The right values of the wrong entries stand elsewhere in their array, those of further ones too.
-
-    An order in which all entries are moved leaves hardly one in its place: where others are right the same value is one
-    that stands there twice, as in a symmetric matrix.
-    """
-    more = s.some_more() if s.wrong.sum() > MARGIN and _found_elsewhere(s) else None
-    if more is None or more.wrong.sum() < MOVED * more.tested.sum() or not _found_elsewhere(more):
-        return None
-    return Cause(Kind.REORDERED, everywhere(more))
-
-
-def _found_elsewhere(s: Scope) -> bool:
-    """Whether each wrong entry has the value of another one, no two of the same, and hardly by accident."""
-    values = np.sort(s.subject.analytic[s.blocks[0].slice])
-    r = s.numerical[s.wrong]
-    above = np.searchsorted(values, r).clip(1, values.size - 1)
-    nearest = above - (np.abs(values[above - 1] - r) < np.abs(values[above] - r))
-    explained = s.analytic.copy()
-    explained[s.wrong] = values[nearest]
-    found = np.unique(nearest).size == nearest.size and bool(s.fits(explained)[s.wrong].all())
-    return found and s.convinces(explained, choices=nearest.size * math.log10(values.size))
 
 
 def arrays_moved(s: Scope) -> Cause | None:

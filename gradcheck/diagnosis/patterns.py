@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -22,9 +22,9 @@ from gradcheck.diagnosis.regions import (
     rare,
     wrong_place,
 )  # fmt: skip
-from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
+from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
-from gradcheck.parameters.functions import told_by_array, whole_numbers_tell
+from gradcheck.parameters.functions import whole_numbers_tell
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -179,7 +179,7 @@ def _lengths(s: Scope) -> Iterator[tuple[str, int]]:
         (f"the length of axis {k} of {name}", n) for name, shape in known for k, n in enumerate(shape)
     )
     yield from ((f"the entries of {name}", math.prod(shape)) for name, shape in known if len(shape) > 1)
-    if not s.subject.matrix and len(s.parameters.blocks) > 1:
+    if not s.subject.matrix and len(s.blocks) == len(s.parameters.blocks) > 1:
         yield "the entries of x", s.parameters.size
 
 
@@ -237,7 +237,9 @@ def clipped(s: Scope) -> Cause | None:
     turned = replace(s, analytic=s.numerical, numerical=s.analytic) if s.complete else None
     if turned is not None and _clipped(turned):
         return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
-    return _in_more(s, Kind.CLIPPED, _clipped)
+    more = s.some_more() if s.analytic.any() and _clipped(s) else None
+    known = more is not None and _clipped(more)
+    return Cause(Kind.CLIPPED, everywhere(more or s), vague=True, value=_most(s)) if known else None
 
 
 def _most(s: Scope) -> float:
@@ -252,28 +254,8 @@ def _clipped(s: Scope) -> bool:
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
-def signs(s: Scope) -> Cause | None:
-    """The sign of every entry alone, times one number."""
-    return _in_more(s, Kind.SIGNS, _signs)
-
-
-def _signs(s: Scope) -> bool:
-    c, agree = float(np.max(np.abs(s.analytic))), s.analytic[s.known] * s.numerical[s.known] > 0
-    alike = (np.abs(np.abs(s.analytic) - c) <= SAME * c).all() and np.ptp(np.sign(s.analytic)) > 0
-    # As many signs agree by accident with a chance of 2 to the minus their number; where few are known, more can be.
-    return bool(agree.all() and alike and (math.log10(2.0) * agree.size >= DECADES or not s.complete))
-
-
-def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | None:
-    """What is seen in the entries at hand, and in others where not all are known."""
-    more = s.some_more() if s.analytic.any() and seen(s) else None
-    if more is None or not seen(more):
-        return None
-    return Cause(kind, everywhere(more), vague=True, value=_most(s))
-
-
 def assigned(s: Scope) -> Cause | None:
-    """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
+    """Of the entries of each column of a matrix the last alone, where several are not zero.
 
     A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none,
     nor is a row or a block that is 0: that the others are left out says all.
@@ -291,13 +273,9 @@ def assigned(s: Scope) -> Cause | None:
     # By accident it is as likely as any other entry of its column; columns that lack the same row share the accident.
     if np.prod(1.0 / np.sort(count[count > 1])[: np.unique(rows).size]) > ACCIDENT:
         return None
-    for order, those in (("last", several[::-1]), ("first", several)):
-        # (m, n) where the first of several in this order lies
-        one = those & (np.cumsum(those, axis=0) == 1)
-        one = one[::-1] if order == "last" else one
-        if np.array_equal(kept, one):
-            return Cause(Kind.MULTIPLE, wrong_place(s), order=order)
-    return None
+    # (m, n) where the last of several lies.
+    last = (several[::-1] & (np.cumsum(several[::-1], axis=0) == 1))[::-1]
+    return Cause(Kind.MULTIPLE, wrong_place(s), order="last") if np.array_equal(kept, last) else None
 
 
 def multiple(s: Scope) -> Cause | None:
@@ -371,14 +349,8 @@ def scaled(s: Scope) -> Cause | None:
             factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
             place = wrong_place(s) if few else place
-            return Cause(Kind.SCALED, place, lines, origin=noun, span=span, order=_array_told(s, c))
+            return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None
-
-
-def _array_told(s: Scope, factors: Array) -> str:
-    """Another array of x that the factors of the lines of one are a function of."""
-    others = [b for b in s.parameters.blocks if b not in s.blocks] if not s.subject.matrix else []
-    return told_by_array(others, s.subject.x, factors)
 
 
 def _indices(s: Scope) -> Iterator[tuple[str, Index]]:

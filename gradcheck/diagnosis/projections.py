@@ -166,28 +166,6 @@ def _one_term(s: Scope, lines: Index, x: Array, basis: str, given_back: bool) ->
     return bool((np.abs(strength - one) <= noise).all() and (noise <= TELLING * np.abs(one)).all())
 
 
-def other_axis(s: Scope) -> Cause | None:
-    """A mean taken off along the wrong axis: analytic has none in each row where numerical has none in each column.
-
-    Without the means of both they are the same, d less its rows' and its columns'; those of numerical along the wrong
-    axis are fitted, one constant for each line.
-    """
-    if not _whole(s) or not s.complete or s.subject.matrix or len(s.blocks[0].shape) != 2:
-        return None
-    shape = s.blocks[0].shape
-    g, r, bar = (part.reshape(shape) for part in (s.analytic, s.numerical, s.bar))
-    for axis, words in ((0, "each column"), (1, "each row")):
-        noise = np.sqrt(np.sum(bar**2, axis=axis)) / shape[axis]
-        centred = np.abs(r.mean(axis=axis)) <= noise + ORTHOGONAL * np.abs(r).max()
-        mine = np.abs(g.mean(axis=1 - axis)) <= ORTHOGONAL * np.abs(g).max()
-        if not (centred.all() and mine.all()) or r.size < sum(shape) + MARGIN:
-            continue
-        explained = g - g.mean(axis=axis, keepdims=True) + r.mean(axis=1 - axis, keepdims=True)
-        if s.mends(explained.ravel(), choices=float(shape[axis])):
-            return Cause(Kind.OTHER_AXIS, everywhere(s), origin=words)
-    return None
-
-
 def divided(s: Scope) -> Cause | None:
     """What a sum takes off a derivative along a line, of x or under a softmax p of it: numerical = h - u sum(w h).
 

@@ -13,7 +13,7 @@ from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
-from gradcheck.results.cause import Extent, Place
+from gradcheck.results.cause import TRIANGLES, Extent, Place
 from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
@@ -95,15 +95,18 @@ def common_place(s: Scope) -> Place | None:
 
 
 def rare(s: Scope, place: Place) -> tuple[float, float] | None:
-    """How many entries of a block are wrong, and how many are known; None where most are wrong, and of one line.
+    """How many entries of a block or a triangle are wrong, and how many are known; None where most are, and of a line.
 
-    A block is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
+    It is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
     as a whole is 0 on one side alone.
     """
-    wide = [(stop - start) > 1 for start, stop in place.box]
-    if place.extent is not Extent.BOX or len(s.blocks) > 1 or sum(wide) < min(2, len(wide)):
+    b, wide = s.blocks[0], sum(stop - start > 1 for start, stop in place.box) if place.step == 1 else 0
+    if place.extent in TRIANGLES:
+        inside = dict(_triangles(*index_of(b, s.at)))[place.extent]
+    elif place.extent is Extent.OUTSIDE or (place.extent is Extent.BOX and wide >= min(2, len(place.box))):
+        inside = in_box(b, _of_whole_entries(b, place.box), s.at) ^ (place.extent is Extent.OUTSIDE)
+    else:
         return None
-    inside = in_box(s.blocks[0], _of_whole_entries(s.blocks[0], place.box), s.at)
     wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
     return (float(wrong), float(known)) if 2 * wrong < known else None
 
@@ -201,7 +204,37 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             if lines is not None and (not full or _gaps(lines.lines)):
                 return lines
             return block_place(block, wrong, candidate)
-    return (_diagonal(s, against, filled) if told else None) or lines
+    if not told:
+        return lines
+    place = _each_of_step(block, s.at[s.wrong] - block.start, wrong)
+    if place is not None and _fills(
+        s, against, np.isin(s.at, np.arange(*place.box[0], place.step) + block.start)
+    ):
+        return place
+    return _diagonal(s, against, filled) or lines or _outside(s, against, filled)
+
+
+def _each_of_step(block: Block, at: Index, count: int) -> Place | None:
+    """Each second entry of a part of a vector, or each third: a column made flat, one of several unknowns."""
+    if len(block.shape) != 1 or block.is_complex or at.size < SOME:
+        return None
+    start, last, step = int(at[0]), int(at[-1]), int(np.gcd.reduce(np.diff(at)))
+    stop = block.size if last + step >= block.size else last + 1
+    place = Place((block.name,), count, Extent.BOX, box=((start, stop),), shape=block.shape, step=step)
+    return place if step > 1 else None
+
+
+def _outside(s: Scope, against: Mask, filled: bool) -> Place | None:
+    """All but a block of the inner entries: a border, the ends of a vector, the first row and column."""
+    block, wrong = s.blocks[0], int(s.wrong.sum())
+    if against.sum() < SOME or wrong < SOME:
+        return None
+    inner = box_around(block, s.at[against])
+    inside = in_box(block, inner, s.at)
+    telling = filled or (1.0 - inside.mean()) ** (wrong - 1) < ACCIDENT
+    if not telling or inside[s.wrong].any() or not _fills(s, against, ~inside):
+        return None
+    return replace(block_place(block, int(s.wrong.sum()), inner), extent=Extent.OUTSIDE)
 
 
 def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
@@ -275,6 +308,16 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
     box = hull(block, block.start + np.flatnonzero(zero))
     if np.count_nonzero(zero) == box.size < block.size and in_box(block, box, wrong).all():
         return block_place(block, wrong.size, box)
+    place = _each_of_step(block, np.flatnonzero(zero), wrong.size)
+    if (
+        place is not None
+        and zero[slice(*place.box[0], place.step)].all()
+        and zero.ravel()[wrong - block.start].all()
+    ):
+        return place
+    inner = hull(block, block.start + np.flatnonzero(~zero)) if not zero.all() else box
+    if np.count_nonzero(~zero) == inner.size >= SOME and not in_box(block, inner, wrong).any():
+        return replace(block_place(block, wrong.size, inner), extent=Extent.OUTSIDE)
     if zero.ndim != 2 or min(zero.shape) < 3:
         return None
     for extent, inside in _triangles(*np.indices(zero.shape)):
@@ -286,27 +329,6 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
 def _triangles(i: Index, j: Index) -> tuple[tuple[Extent, Mask], ...]:
     """The parts that the diagonal makes of a matrix, and which entries (i, j) lie in them."""
     return (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j)
-
-
-def together(s: Scope, boxes: Sequence[Box]) -> Place | None:
-    """Where parts of an array lie that are wrong throughout: the block or the lines that they are.
-
-    None for all of the array, for several blocks, and where a wrong entry lies elsewhere.
-    """
-    block, at = s.blocks[0], s.at[s.wrong]
-    shape, whole = block.shape, whole_box(block)
-    inside = np.any([in_box(block, box, at) for box in boxes], axis=0)
-    if block.is_complex or not shape or not inside.all():
-        return None
-    if len(boxes) == 1 and boxes[0] != whole:
-        return block_place(block, at.size, boxes[0])
-    for axis, n in enumerate(shape if len(shape) > 1 else ()):
-        spans = [box.ranges[axis] for box in boxes]
-        lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
-        across = all(box == whole.along(axis, box.ranges[axis]) for box in boxes)
-        if across and lines.size <= n // 2:
-            return _lines(block, at.size, axis, lines)
-    return None
 
 
 def two_lines(s: Scope) -> dict[str, Index]:

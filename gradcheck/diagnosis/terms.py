@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, rare, wrong_place
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
@@ -173,7 +173,7 @@ def _beyond(s: Scope) -> str:
     accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
     if s.subject.matrix or not (s.whole and s.complete) or math.exp(-accident) > ACCIDENT:
         return ""
-    for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
+    for name, size in (("x", s.x), ("|x|", np.abs(s.x))) if np.ptp(s.x[bad]) > 0 else ():
         if size[bad].min() > size[~bad].max():
             return f"{name} >= {size[bad].min():.3g}"
         if size[bad].max() < size[~bad].min():
@@ -182,19 +182,31 @@ def _beyond(s: Scope) -> str:
 
 
 def parametrisation(s: Scope, fitted: bool) -> Cause | None:
-    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
+    """analytic = t numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
+
+    t : a function of x, of f(x), or of another array that has a number for each line of this one, a scale of it.
 
     fitted : up to a constant factor, for which two entries are too few.
     """
     if s.telling.sum() < (2 + MARGIN if fitted else 2):
         return None
-    for name, base in s.subject.bases(s.at):
+    for name, base in (*s.subject.bases(s.at), *_other_arrays(s)):
         for words, chain in (CHAIN if fitted else CHAIN | VALUES).items():
             cause = _chain(s, np.asarray(chain(np.asarray(base, float))), fitted)
             if cause is not None:
                 kind = Kind.BY_VALUE if words in VALUES else cause.kind
-                return replace(cause, kind=kind, origin=words.format(name))
+                return replace(cause, kind=kind, origin=words.format(name), lacking=name in ("x", "f(x)"))
     return None
+
+
+def _other_arrays(s: Scope) -> Iterator[tuple[str, Flat]]:
+    """The arrays of x that have a number for each row, column or index of an axis of the one in question."""
+    b = s.blocks[0]
+    real = not (s.subject.matrix or len(s.blocks) > 1 or b.is_complex)
+    for other in s.parameters.blocks if real else ():
+        for axis, along in enumerate(index_of(b, s.at)):
+            if other is not b and other.size == b.shape[axis] > 1 and not other.is_complex:
+                yield other.name, s.subject.x[other.slice][along]
 
 
 def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
@@ -222,23 +234,19 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
 
 
 def delta(s: Scope) -> Cause | None:
-    """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x, or the other way round."""
+    """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x."""
     if s.subject.matrix or s.telling.sum() < 1 + MARGIN:
         return None
     x, off = s.x, s.analytic - s.numerical
     if not (x[s.wrong] != 0).all() or np.ptp(np.abs(x[s.wrong])) <= 1e-3 * np.max(np.abs(x[s.wrong])):
         return None
-    for lacking in (True, False):
-        basis = (s.numerical if lacking else -s.analytic) / x
-        d = float(slope(s, basis, off))
-        if not (math.isfinite(d) and d > 0):
-            continue
-        share = x / (x + d)
-        place = holds(s, s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
-        if place is not None:
-            bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
-            return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
-    return None
+    basis = s.numerical / x
+    d = float(slope(s, basis, off))
+    # Where it is one number the same is said of a constant.
+    alike = np.ptp(basis[s.wrong]) <= 1e-3 * np.max(np.abs(basis[s.wrong]))
+    place = None if alike or not d > 0 else holds(s, s.analytic * x / (x + d), free=1, choices=1.0)
+    bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
+    return None if place is None else Cause(Kind.DELTA, place, 1, value=d, bar=bar)
 
 
 def difference(s: Scope) -> Cause | None:
@@ -305,14 +313,9 @@ def cut(s: Scope) -> Cause | None:
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
     spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if (
-        not spread
-        or (s.analytic != np.rint(s.analytic)).any()
-        or not np.array_equal(g[clear], np.trunc(r[clear]))
-    ):
-        return None
-    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
-    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
+    whole = np.array_equal(s.analytic, np.rint(s.analytic)) and np.array_equal(g[clear], np.trunc(r[clear]))
+    several = spread and (np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN)
+    return Cause(Kind.CUT, everywhere(s), vague=True) if whole and several else None
 
 
 def float32(s: Scope) -> Cause | None:
@@ -337,25 +340,18 @@ def rounded(s: Scope) -> Cause | None:
     What a small term leaves of numbers that are whole would look alike: fractions of both signs lie up to a half.
     """
     g, off = s.analytic, (s.analytic - s.numerical)[s.wrong]
-    size = float(np.max(np.abs(g), initial=0.0))
-    if not (0.0 < size < 1e6 and off.size >= ROUNDED):
+    if not (0.0 < np.max(np.abs(g), initial=0.0) < 1e6 and off.size >= ROUNDED):
         return None
-    for decimals in range(DECIMALS):
-        units = g * 10.0**decimals
-        if (np.abs(units - np.rint(units)) <= SAME * np.maximum(1.0, np.abs(units))).all():
-            break
-    else:
+    units = ((d, g * 10.0**d) for d in range(DECIMALS))
+    whole = (d for d, u in units if (np.abs(u - np.rint(u)) <= SAME * np.maximum(1.0, np.abs(u))).all())
+    decimals = next(whole, None)
+    if decimals is None:
         return None
     step, allowed = 10.0**-decimals, s.slack(g)[s.wrong]
     both = (off > MOST * step).any() and (off < -MOST * step).any()
     # Half of them are off by more than a quarter, where fractions lie anywhere.
     few = 3 * np.count_nonzero(np.abs(off) > 0.25 * step) < off.size
-    if (
-        few
-        or allowed.max() > 0.1 * step
-        or not both
-        or (np.abs(off) > 0.5 * step + allowed).any()
-        or np.unique(g[s.wrong]).size < ROUNDED
-    ):
+    near = allowed.max() <= 0.1 * step and (np.abs(off) <= 0.5 * step + allowed).all()
+    if few or not both or not near or np.unique(g[s.wrong]).size < ROUNDED:
         return None
     return Cause(Kind.ROUNDED, everywhere(s), vague=True, length=decimals)

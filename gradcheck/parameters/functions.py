@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice, product
 
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.parameters.block import Block
 from gradcheck.parameters.tree import Parameters
 
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
@@ -84,8 +84,7 @@ def told_by_x(names: Parameters, x: Flat, at: Index, c: float, spread: float) ->
     tried = 3 * len(CHAIN) + len(CHAIN) * (x.size if x.size <= FEW else 0)
     if near * tried > ACCIDENT or abs(c - 1.0) < NEARLY_ONE or not np.isfinite(x).all():
         return ""
-    small = min(abs(c), 1.0 / abs(c))
-    fraction = abs(float(Fraction(small).limit_denominator(LARGEST)) - small) <= near
+    fraction = _short(c, near)
     first = SHORT if fraction or _typed(c, near) else None
     if mine.size == 1:
         for (words, value), (times, k) in product(islice(_functions(x[mine[0]]), first), TIMES.items()):
@@ -93,10 +92,19 @@ def told_by_x(names: Parameters, x: Flat, at: Index, c: float, spread: float) ->
             if usual and abs(k * value - c) <= near * abs(c):
                 return times + words.format(names.name(int(mine[0])))
     found = []
-    for name, value, most in _bases(names, x, mine) if not fraction else ():
+    # A root of a short number, or a power of ten, is more than 2 or 100 that x may hold as well.
+    power = math.log10(abs(c))
+    alone = fraction or _short(c * c, 3.0 * near) or abs(power - round(power)) <= near
+    for name, value, most in _bases(names, x, mine) if not alone else ():
         those = islice(_functions(value), most if first is None else first)
         found += [words.format(name) for words, t in those if abs(t - c) <= near * abs(c)]
     return found[0] if len(found) == 1 else ""
+
+
+def _short(c: float, near: float) -> bool:
+    """Whether it is a fraction of small numbers."""
+    small = min(abs(c), 1.0 / abs(c))
+    return abs(float(Fraction(small).limit_denominator(LARGEST)) - small) <= near
 
 
 def _typed(c: float, near: float) -> bool:
@@ -118,16 +126,6 @@ def _bases(names: Parameters, x: Flat, at: Index) -> Iterator[tuple[str, float, 
     if b.size > 1 and b.holds(at).all():
         yield f"|{b.name}|", float(np.linalg.norm(x[b.slice])), PLAIN
         yield f"sum({b.name})", float(np.sum(x[b.slice])), PLAIN
-
-
-def told_by_array(blocks: Sequence[Block], x: Flat, factors: Flat) -> str:
-    """Which of some arrays the factors (k,) of some lines are a function of: `1/params["gamma"]`; "" for none."""
-    for b in blocks if np.ptp(np.abs(factors)) > 0 else ():
-        for words, chain in CHAIN.items() if b.size == factors.size else ():
-            with np.errstate(all="ignore"):
-                if np.allclose(chain(x[b.slice]), factors, rtol=LIKE, atol=0.0):
-                    return words.format(b.name)
-    return ""
 
 
 def whole_numbers_tell(x: Flat, ratio: Flat) -> bool:

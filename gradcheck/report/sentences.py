@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
+from gradcheck.results.cause import OTHERS, TRIANGLES, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
 # Names of arrays, and of rows in another order, in one sentence; more are counted.
 NAMED, LINES = 3, 4
 # An axis from which on N - 1 is taken for N, and not one axis for another; lengths that people's exponents are as well.
 TELLING, POWERS = 10, (3, 4)
-TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
-LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
@@ -84,14 +82,14 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
     Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
-    (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
-        f"{LOGARITHM}, left out?",
-    (Kind.DELTA, False): "numerical = analytic times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
-        f"{LOGARITHM}, that f does not have?",
+    Kind.DELTA: "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
+        "a small constant inside a logarithm, as in log(x + d), left out?",
     (Kind.GAUSS_NEWTON, True): f"analytic is symmetric and has no negative eigenvalue, numerical has: {SECOND}",
     (Kind.GAUSS_NEWTON, False): "analytic is symmetric and has rank {c.span[0]:.0f} of {c.span[1]:.0f}, "
         f"numerical a higher one: {SECOND}",
     Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
+    Kind.BESIDE: "what {name} is off by is the same beside x: a term linear in x is left out, too many, or of "
+        "another sign or weight (data, labels, a load)?",
     Kind.OPPOSITE: "{c.moves[0][0]} and {c.moves[0][1]} are off by equal and opposite amounts: "
         "what acts between the two is left out, or counted twice?",
 }  # fmt: skip
@@ -135,6 +133,8 @@ def place_words(place: Place) -> str:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
             return _box(place)
+        case Extent.OUTSIDE:
+            return f"the entries outside {_box(place)}"
         case Extent.LINES:
             return _some_lines(place)
         case _:
@@ -157,7 +157,8 @@ def _box(place: Place) -> str:
     words = []
     for (start, stop), n in zip(place.box, place.shape, strict=True):
         one, all_ = stop - start == 1, stop - start == n
-        words.append(str(start) if one else ":" if all_ else f"{start}:{stop}")
+        part = f"{start}:{stop}" if place.step == 1 else f"{start}:{stop if stop < n else ''}:{place.step}"
+        words.append(str(start) if one else ":" if all_ and place.step == 1 else part)
     if len(words) == 2 and ":" in words:
         axis = words.index(":")
         if ":" not in words[1 - axis]:
@@ -216,6 +217,7 @@ def _parametrisation(c: Cause) -> str:
     if c.constants:
         chain = f"-{chain}" if c.order == "-1" else f"{c.order or number(c.value or 0.0, 6)} {chain}"
     meaning = "the derivative by another parameter than x, or of another function of f?"
+    meaning = meaning if c.lacking else "a scale left out, or too many?"
     return f"analytic = numerical times {chain} in {place_words(c.place)}: {meaning}"
 
 
@@ -304,27 +306,13 @@ def _shifted(c: Cause) -> str:
 
 
 def _reordered(c: Cause) -> str:
-    where = place_words(c.place)
-    if c.place.extent in (Extent.TESTED, Extent.JUDGED):
-        return f"the right values of {where} stand in others: in another order?"
-    return f"the values in {where} are right, but in another order"
+    return f"the values in {place_words(c.place)} are right, but in another order"
 
 
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
     differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
-
-
-def _signs(c: Cause) -> str:
-    times = "" if c.value == 1.0 else f"{number(c.value or 0.0, 4)} times "
-    return f"analytic is {times}the sign of numerical in {place_words(c.place)}: its size is lost"
-
-
-def _other_axis(c: Cause) -> str:
-    other = "each row" if c.origin == "each column" else "each column"
-    sides = f"numerical has no mean in {c.origin}, analytic none in {other}"
-    return f"{sides}, in {place_words(c.place)}: the mean taken off along another axis?"
 
 
 def _zero(c: Cause) -> str:
@@ -348,16 +336,17 @@ def _multiple(c: Cause) -> str:
     times = f"{number(low)} {'or' if high - low == 1 else 'to'} {number(high)} times"
     where = place_words(c.place)
     if c.lacking:
-        return f"numerical is {times} analytic in {where}: {ASSIGNED}"
+        return (
+            f"numerical is {times} analytic in {where}: {ASSIGNED[:-1]}, or an exponent or an index left out?"
+        )
     return f"analytic is {times} numerical in {where}: added up more often than f uses it?"
 
 
 def _scaled(c: Cause) -> str:
     low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
-    meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
-    if c.order:
-        meaning = f"{c.order}?"
+    one = f"what each {c.origin} is multiplied by (a weight, a norm, a derivative)"
+    meaning = f"{one}, or one of several terms left out?"
     return f"{sides} in {place_words(c.place)}: {meaning}"
 
 
@@ -392,9 +381,9 @@ def _between(c: Cause) -> str:
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
     Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded, Kind.LINES: _lines, Kind.REORDERED: _reordered,
-    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term,
+    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
     Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation, Kind.FACTOR_BESIDE: _factor_beside,
-    Kind.OTHER_AXIS: _other_axis, Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
+    Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
     Kind.PART_ZERO: _zero, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

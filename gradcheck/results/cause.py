@@ -31,7 +31,6 @@ class Kind(Enum):
     REPEATED = "one number in all entries"
     CUT = "cut to integers"
     CLIPPED = "clipped"
-    SIGNS = "signs alone"
     FLOAT32 = "computed in float32"
     ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
@@ -44,7 +43,6 @@ class Kind(Enum):
     NOT_PROJECTED = "a norm not differentiated"
     CENTRED = "centred"
     NOT_CENTRED = "a mean not differentiated"
-    OTHER_AXIS = "a mean taken off along the other axis"
     NOT_NORMALISED = "a normalisation not differentiated"
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
@@ -59,6 +57,7 @@ class Kind(Enum):
     SCALED = "a factor for each row or column"
     GAUSS_NEWTON = "Gauss-Newton for the Hessian"
     DIFFERENCE = "difference quotient"
+    BESIDE = "off by the same beside x"
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
     ONE_ENTRY = "one entry scaled"
@@ -72,7 +71,8 @@ class Kind(Enum):
 # The order of a place that is of the wrong entries that nothing else was said of.
 OTHERS = "others"
 DESCRIPTIONS = (
-    Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
+    Kind.BESIDE, Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN,
+    Kind.STOPS,
 )  # fmt: skip
 
 
@@ -86,6 +86,7 @@ class Extent(Enum):
     JUDGED = "all wrong entries that were judged"
     ENTRY = "one entry"
     BOX = "a block"
+    OUTSIDE = "all but a block"
     LINES = "some rows or columns"
     ABOVE = "above the diagonal"
     BELOW = "below the diagonal"
@@ -93,15 +94,18 @@ class Extent(Enum):
     ON = "on the diagonal"
 
 
+TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an explanation holds.
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
-    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED or
-    JUDGED in a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction
-    through all of these arrays shows that nothing else in them is wrong; changed : how many entries are, then. judged :
-    whether it holds those that were judged, of others that may be wrong.
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX or OUTSIDE, or
+    TESTED or JUDGED in a part; step : between those of a vector. axis, lines : which indices along which axis, where it
+    is LINES. settled : whether a direction through all of these arrays shows that nothing else in them is wrong;
+    changed : how many entries are, then. judged : whether it holds those that were judged, of others that may be wrong.
     """
 
     arrays: tuple[str, ...]
@@ -111,6 +115,7 @@ class Place:
     alone: bool = False
     box: tuple[tuple[int, int], ...] = ()
     shape: tuple[int, ...] = ()
+    step: int = 1
     axis: int = 0
     lines: tuple[int, ...] = ()
     settled: bool = False
@@ -137,7 +142,7 @@ class Cause:
     many, where those are few. order : how to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which,
     `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of; what a
     factor may be by x, `exp(-x[1])`. moves : pairs of names, (what is wrong, whose gradient it has).
-    lacking : whether a term is missing, not surplus.
+    lacking : whether a term is missing, not surplus; whether a function is one of x, or of f(x), not of another array.
     """
 
     kind: Kind

@@ -302,12 +302,6 @@ EXAMPLES = {
         "numerical is analytic without its mean in each column in all 12 entries of x: "
         "a mean of x that is not differentiated?",
     ),
-    "a mean along the other axis": Example(
-        M - M.mean(axis=0),
-        M - M.mean(axis=1, keepdims=True),
-        "numerical has no mean in each column, analytic none in each row, in all 12 entries of x: "
-        "the mean taken off along another axis?",
-    ),
     "centred": Example(
         V,
         V - V.mean(),
@@ -416,7 +410,8 @@ EXAMPLES = {
         V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),
         V,
         "numerical is 2 or 3 times analytic in x[1:5]: "
-        "assigned where it should be added up (indices that repeat, windows that overlap)?",
+        "assigned where it should be added up (indices that repeat, windows that overlap), "
+        "or an exponent or an index left out?",
     ),
     "added up too often": Example(
         V,
@@ -427,7 +422,7 @@ EXAMPLES = {
         M * np.array([[2.0], [0.5], [1.0], [0.7]]),
         M,
         "analytic = numerical times a factor of each row (0.5 to 2) in all 12 entries of x: "
-        "a weight of each row left out, or a small constant inside its logarithm?",
+        "what each row is multiplied by (a weight, a norm, a derivative), or one of several terms left out?",
     ),
     "another axis": Example(
         M / 4,
@@ -474,9 +469,6 @@ EXAMPLES = {
         M,
         np.clip(M, -0.8, 0.8),
         "analytic is numerical cut off at 0.8 in all 12 entries of x: a clipped gradient?",
-    ),
-    "signs": Example(
-        M, np.sign(M), "analytic is the sign of numerical in all 12 entries of x: its size is lost"
     ),
     "float32": Example(
         V,
@@ -582,7 +574,6 @@ SPOILABLE = {
     "zeros": (V, np.zeros(6)),
     "a mean": (M - M.mean(axis=0), M),
     "clipped": (2.0 * M, np.clip(2.0 * M, -0.8, 0.8)),
-    "signs": (M, np.sign(M)),
     "of length 1": (V, V / np.linalg.norm(V)),
     "not used": (changed(M, (slice(0, 3), slice(None)), 0.0), M),
     "a factor of each row": (M * np.array([[2.0], [0.5], [1.3], [0.7]]), M),
@@ -1628,7 +1619,7 @@ def test_a_grad_that_fails_elsewhere_is_no_reason_to_fail():
 
     assert report.outcome is Outcome.FAIL
     assert report.diagnosis == ()
-    assert report.ngev == 3
+    assert report.ngev == 4
 
 
 def test_grad_is_not_called_again_where_something_else_explains():

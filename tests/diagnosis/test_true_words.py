@@ -233,7 +233,7 @@ def test_zeros_beside_other_mistakes_are_named_first():
     assert said(lambda g: np.where(gate, 0.0, g + others)) == (missing,)
     assert said(lambda g: np.where(gate, 0.0, 1.7 * g)) == (
         missing,
-        "analytic = 1.7 x numerical in all 12 other wrong entries of x",
+        "analytic = 1.7 x numerical in the entries outside x[:, 3:6]",
     )
     assert not any(
         "missing" in each
@@ -370,3 +370,96 @@ def test_scores_are_told_in_single_precision_too(dtype: Any):
     assert [cause.kind for cause in by_scores.causes] == [Kind.SCORES]
     raw = check_gradient(of_scores, lambda x: x - t, z)
     assert [cause.kind for cause in raw.causes] == [Kind.RAW]
+
+
+def test_zeros_of_x_itself_are_no_clamp():
+    """L of a Cholesky factor is 0 above its diagonal, and f does not read that; what f clamps has values of its own."""
+    lower = np.tril(normal(4, 4))
+    report = check_gradient(
+        lambda w: float(np.sum(np.tril(w) ** 2)),
+        lambda w: 2 * np.tril(w) + 0.5 * np.triu(np.ones((4, 4)), 1),
+        lower,
+    )
+    x = np.r_[normal(9), 2.5, 3.0, 4.0]
+    clamped = check_gradient(lambda x: float(np.sum(np.sin(np.minimum(x, 2.0)))), np.cos, x)
+
+    assert UNUSED in report.diagnosis[0]
+    assert "clamp" not in report.diagnosis[0]
+    assert "those with x >= 2.5; a clamp" in clamped.diagnosis[0]
+
+
+def test_the_number_of_all_parameters_is_the_length_of_a_mean_of_all_alone():
+    """20 samples beside 20 parameters: the mean of one array is none over the parameters, that of all arrays is."""
+    p = {"mu": normal(4), "L": normal(4, 4, seed=1)}
+
+    def said(*names: str) -> str:
+        def grad(p: Any) -> Any:
+            return {k: np.cos(v) / (20 if k in names else 1) for k, v in p.items()}
+
+        return check_gradient(lambda p: float(sum(np.sum(np.sin(v)) for v in p.values())), grad, p).diagnosis[
+            0
+        ]
+
+    assert said("mu").endswith('params["mu"]: a constant, a unit, or a mean for a sum?')
+    assert "N = 20 (the entries of x)" in said("mu", "L")
+
+
+def test_a_constant_beside_a_quadratic_is_not_said_of_a_logarithm():
+    """Of f = x.x both fit, 2 x + 1 = 2 x (1 + 0.5 / x); of f = log(x + d) the logarithm alone."""
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    constant = check_gradient(lambda x: float(x @ x), lambda x: 2 * x + 1, x)
+    logarithm = check_gradient(lambda x: float(np.log(x + 0.5).sum()), lambda x: 1 / x, x)
+
+    assert [c.kind for c in constant.causes] == [Kind.OFFSET]
+    assert [c.kind for c in logarithm.causes] == [Kind.DELTA]
+
+
+@pytest.mark.parametrize("c", [np.sqrt(2.0), np.sqrt(0.5), 0.01, 100.0])
+def test_a_root_of_two_or_a_hundredth_is_told_by_no_entry_of_x(c: float):
+    """X holds 2 and 100, as x that people type do; a factor exp(0.3) is told by the entry that holds 0.3."""
+
+    def said(c: float) -> str:
+        x = np.array([2.0, 100.0, 3.0, 0.3])
+        return check_gradient(lambda x: float(np.sqrt(x).sum()), lambda x: c * 0.5 / np.sqrt(x), x).diagnosis[
+            0
+        ]
+
+    assert "x[" not in said(c)
+    assert "exp(x[3])" in said(np.exp(0.3))
+
+
+def test_zeros_off_a_diagonal_of_which_most_are_right_are_counted():
+    """A tridiagonal Hessian of which the lower diagonal is left out: the rest below is 0 on both sides."""
+
+    def grad(x: Any) -> Any:
+        return np.r_[0.0, x[:-1]] + np.r_[x[1:], 0.0] + 4 * x**3
+
+    def hess(x: Any, lower: float) -> Any:
+        return np.diag(np.ones(5), 1) + lower * np.diag(np.ones(5), -1) + np.diag(12 * x**2)
+
+    few = check_jacobian(grad, lambda x: hess(x, 0.0), normal(6))
+    full = check_jacobian(lambda x: np.cumsum(np.sin(x)), lambda x: np.diag(np.cos(x)), normal(6))
+
+    assert few.diagnosis == (
+        "analytic is 0 in the entries below the diagonal of J, numerical is not, in 5 of the 15 entries known there: "
+        "a term is missing",
+    )
+    assert (
+        full.diagnosis[0]
+        == "analytic is 0 in the entries below the diagonal of J, numerical is not: a term is missing"
+    )
+
+
+def test_single_numbers_that_are_wrong_each_in_their_own_way_have_no_words():
+    """The table has what each is off by; one that is wrong alone, or beside an array that has words, is described."""
+    p = {"a": np.array(0.9), "b": np.array(-0.5), "c": normal(5)}
+
+    def said(**by: float) -> Any:
+        def grad(p: Any) -> Any:
+            return {k: by.get(k, 1.0) * np.cos(v) for k, v in p.items()}
+
+        return check_gradient(lambda p: float(sum(np.sum(np.sin(v)) for v in p.values())), grad, p).diagnosis
+
+    assert said(a=0.3853, b=1.2208) == ()
+    assert said(a=0.3853) == ('one entry, params["a"], scaled by 0.3853',)
+    assert len(said(a=0.3853, c=-1.0)) == 2

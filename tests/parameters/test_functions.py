@@ -128,8 +128,30 @@ def test_factors_of_lines_are_told_by_the_array_that_holds_them():
     left_out = check_gradient(f, lambda p: grad(p, 1.0 / p["scale"]), p)
     weights = check_gradient(f, lambda p: grad(p, np.array([1.2, 0.7, 1.9, 0.4])), p)
 
-    assert left_out.diagnosis[0].endswith('in all 20 entries of params["W"]: 1/params["scale"]?')
-    assert "a weight of each column left out" in weights.diagnosis[0]
+    assert left_out.diagnosis[0] == (
+        'analytic = numerical times 1/params["scale"] in all 20 entries of params["W"]: a scale left out, or too many?'
+    )
+    assert "what each column is multiplied by" in weights.diagnosis[0]
+
+
+def test_a_factor_of_two_rows_is_told_by_the_array_that_holds_both():
+    """A deviation for each of two points in the plane, once too often; those of three others tell nothing."""
+    rng = np.random.default_rng(0)
+    p = {"mu": rng.normal(size=(2, 3)), "ls": np.array([0.3, -0.4])}
+
+    def said(factor: Any) -> Any:
+        def grad(p: Any) -> Any:
+            return {"mu": np.cos(p["mu"]) * factor, "ls": -np.sin(p["ls"])}
+
+        return check_gradient(
+            lambda p: float(np.sum(np.sin(p["mu"])) + np.sum(np.cos(p["ls"]))), grad, p
+        ).diagnosis
+
+    assert said(np.exp(2 * p["ls"])[:, None]) == (
+        'analytic = numerical times exp(2 params["ls"]) in all 6 entries of params["mu"]: '
+        "a scale left out, or too many?",
+    )
+    assert not any('params["ls"]' in each for each in said(np.array([1.3, 0.7])[:, None]))
 
 
 def test_alike_entries_are_described_by_their_factor():
