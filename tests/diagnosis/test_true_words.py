@@ -345,7 +345,7 @@ def test_weights_left_out_of_the_adjoint_of_a_complex_map_are_named(axis: int, n
 
     weighted = check_adjoint(lambda x: (weights * a) @ x, adjoint, x, y=np.zeros(9, complex))
     assert weighted.outcome is Outcome.FAIL
-    assert f"a weight of each {noun} left out" in weighted.diagnosis[0]
+    assert f"what each {noun} is multiplied by (a weight" in weighted.diagnosis[0]
     turned = check_adjoint(lambda x: (np.exp(1j * weights) * a) @ x, adjoint, x, y=np.zeros(9, complex))
     assert turned.outcome is Outcome.FAIL
     assert not any("a weight" in said for said in turned.diagnosis)

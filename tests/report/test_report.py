@@ -224,11 +224,12 @@ def test_an_interruption_is_named_as_the_cause(x, method, last):
     with pytest.raises(GradientCheckInterrupted) as caught:
         check_gradient(interrupted, right, x, method=method)
     report = caught.value.report
-    assert "the check was interrupted" in report.reason
+    assert "interrupted" in report.reason
     assert "start it again" in report.reason
     assert "max_nfev" not in str(report)
     assert sum(array.checked for array in report.arrays) < 170
-    assert len(report.certificates) < len(report.arrays)
+    # Where nothing was measured there is no row for any array.
+    assert len(report.certificates) < max(1, len(report.arrays))
 
 
 def test_what_a_budget_did_not_reach_is_not_called_checked():
@@ -635,7 +636,7 @@ def test_a_part_that_was_sampled_is_counted_as_such():
 
     assert row.reason.startswith("about 80 of 4,800 entries wrong: x[5, ")
     assert row.arrays[0].about == 80
-    assert row.diagnosis == ("the wrong entries lie in row 5 of x",)
+    assert row.diagnosis == ("the wrong entries that were judged lie in row 5 of x",)
     assert any("told by a sample of" in note for note in row.notes)
     assert sum("row 5" in line for line in str(row).splitlines()) == 1
     assert every.reason.startswith("80 of 640 entries wrong: x[5, ")
