@@ -35,7 +35,7 @@ from gradcheck.numerics.tangents import generator_of, root_mean_square
 from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -77,7 +77,7 @@ Fits = Callable[[Flat], bool]
 def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
-    Returns what is then known of f, and the evidence.
+    Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
     rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
@@ -98,10 +98,13 @@ def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries
         order = np.zeros(1, np.intp)
         if problem.x.size > 1:
             order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
-        near = _near(claim, order[:1])
-        if fits is None or all(fits(side.astype(np.float64)) for side in claim.values[:, :, order[0]]):
-            near = near and (order.size == 1 or _near(claim, order[1:]))
-            return _agreed(claim, rng) if near else None
+        try:
+            near = _near(claim, order[:1])
+            if fits is None or all(fits(side.astype(np.float64)) for side in claim.values[:, :, order[0]]):
+                near = near and (order.size == 1 or _near(claim, order[1:]))
+                return _agreed(claim, rng) if near else None
+        except KeyboardInterrupt:
+            return _interrupted(claim)
     return None
 
 
@@ -129,6 +132,14 @@ def _agreed(claim: _Compared, rng: Any) -> tuple[Problem, Entries] | None:
     if not judgement.verified.all() or (still.any() and not stay(setting, still, rng)):
         return None
     return setting, Entries(every, analytic, found, judgement, order=2)
+
+
+def _interrupted(claim: _Compared) -> tuple[Problem, Entries]:
+    """Nothing was judged."""
+    analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
+    nothing = unmeasured(every.size, claim.setting.x.dtype)
+    judgement = decide(claim.setting, nothing, analytic, every)
+    return claim.setting, Entries(every, analytic, nothing, judgement, interrupted=True)
 
 
 @dataclass(frozen=True)

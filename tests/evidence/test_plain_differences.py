@@ -445,7 +445,7 @@ def test_no_step_is_longer_than_a_twentieth_of_x():
 
 
 def test_an_interruption_leaves_nothing_judged():
-    """And ends the check, rather than beginning anew."""
+    """And says so, rather than beginning anew."""
     parameters, flat = Parameters.of(X)
     calls: list[int] = []
 
@@ -457,8 +457,14 @@ def test_an_interruption_leaves_nothing_judged():
 
     objective = Objective(interrupting, parameters)
     problem = problem_of(objective, df(X), flat)
-    with pytest.raises(KeyboardInterrupt):
-        plain_differences.agreement(problem, few=8, rng=0)
+    found = plain_differences.agreement(problem, few=8, rng=0)
+
+    assert found is not None
+    assert found[1].interrupted
+    assert np.isinf(found[1].estimate.error).all()
+    assert found[1].coordinates.tolist() == [0, 1, 2, 3]
+    assert found[1].analytic.tolist() == df(X).tolist()
+    assert found[1].judgement.inconclusive.all()
 
 
 def by_hand(steps: Any, slopes: Any, analytic: Any, size: float, level: float, scale: float = 1e3) -> Any:

@@ -224,12 +224,11 @@ def test_an_interruption_is_named_as_the_cause(x, method, last):
     with pytest.raises(GradientCheckInterrupted) as caught:
         check_gradient(interrupted, right, x, method=method)
     report = caught.value.report
-    assert "interrupted" in report.reason
+    assert "the check was interrupted" in report.reason
     assert "start it again" in report.reason
     assert "max_nfev" not in str(report)
     assert sum(array.checked for array in report.arrays) < 170
-    # Where nothing was measured there is no row for any array.
-    assert len(report.certificates) < max(1, len(report.arrays))
+    assert len(report.certificates) < len(report.arrays)
 
 
 def test_what_a_budget_did_not_reach_is_not_called_checked():
