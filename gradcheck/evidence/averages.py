@@ -44,21 +44,18 @@ def averaged(setting: Setting, evidence: Entries, before: int = 0) -> Entries:
     noisy = np.asarray(found.limit[rows] == Limit.NOISE)
     central = np.isfinite(found.left[rows]) & np.isfinite(found.right[rows])
     reachable = bool((noisy & central & (ratio <= WITHIN_REACH)).all())
-    if rows.size == 0 or evidence.interrupted or judgement.wrong.any() or not reachable:
+    if rows.size == 0 or judgement.wrong.any() or not reachable:
         return evidence
     stencils = 2 * np.maximum(np.ceil(np.square(ratio)), FEWEST / 2).astype(np.intp)
     cost = POINTS * _columns_times(setting, evidence.coordinates[rows], stencils)
     if cost > min(AFFORDABLE * (setting.objective.nfev - before), setting.objective.remaining):
         return evidence
     value, error = np.zeros(rows.size, setting.x.dtype), np.full(rows.size, np.inf, setting.x.dtype)
-    try:
-        if setting.outputs > 1:
-            stencils = np.full(rows.size, stencils.max())  # outputs share their points
-        for count in np.unique(stencils):
-            alike = stencils == count
-            value[alike], error[alike] = _mean(setting, evidence, rows[alike], int(count))
-    except KeyboardInterrupt:
-        return replace(evidence, interrupted=True)
+    if setting.outputs > 1:
+        stencils = np.full(rows.size, stencils.max())  # outputs share their points
+    for count in np.unique(stencils):
+        alike = stencils == count
+        value[alike], error[alike] = _mean(setting, evidence, rows[alike], int(count))
     error[np.abs(value - found.value[rows]) > 3.0 * (error + found.error[rows])] = np.inf
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + cost))
     return verify(setting, evidence, rows, value, error)

@@ -178,7 +178,7 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
     telling = 3.0 * found.error <= TELLING * np.abs(found.value)
     told = np.flatnonzero(judgement.verified & telling)[:COMPARED]
     asked = np.concatenate([open_rows, told])
-    if evidence.interrupted or open_rows.size == 0 or not telling[asked].any():
+    if open_rows.size == 0 or not telling[asked].any():
         return evidence
     if not accepts_complex(setting.objective):
         return evidence

@@ -40,17 +40,14 @@ def verify_farther(setting: Setting, evidence: Entries) -> Entries:
     entries = evidence.coordinates[rows]
     columns, column = np.unique(setting.places(entries)[1], return_inverse=True)
     cost = POINTS * columns.size
-    if rows.size == 0 or evidence.interrupted or judgement.wrong.any() or cost > setting.objective.remaining:
+    if rows.size == 0 or judgement.wrong.any() or cost > setting.objective.remaining:
         return evidence
     needed = setting.tolerance.resolution * judgement.scale[rows] + setting.tolerance.atol
     factor = np.clip(SPARE * 3.0 * found.error[rows] / needed, SHORTEST, LONGEST)
     # The entries of a column share their points.
     steps = np.zeros(columns.size)
     np.maximum.at(steps, column, found.step[rows] * factor)
-    try:
-        longer = measure_once(setting, entries, steps[column])
-    except KeyboardInterrupt:
-        return replace(evidence, interrupted=True)
+    longer = measure_once(setting, entries, steps[column])
     apart = np.abs(longer.value - found.value[rows]) > 3.0 * (longer.error + found.error[rows])
     # An f that does not move at all bears out a claim of 0 alone: how coarse it is nobody knows.
     unmoved = (longer.chord == 0) & (evidence.analytic[rows] != 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,13 @@ def one_by_one(
         (verify_farther, "by longer steps, noise hiding too much over short ones"),
         (averaged, "by averages of several differences, one being too noisy"),
     ):
-        open_, evidence = evidence.judgement.inconclusive, verify(setting, evidence)
+        if evidence.interrupted:
+            break
+        open_ = evidence.judgement.inconclusive
+        try:
+            evidence = verify(setting, evidence)
+        except KeyboardInterrupt:
+            evidence = replace(evidence, interrupted=True)
         verified = int(np.count_nonzero(open_ & evidence.judgement.verified))
         if verified:
             verb = "was" if verified == 1 else "were"

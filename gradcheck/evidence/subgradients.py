@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,11 +44,7 @@ def along_directions(setting: Setting, evidence: Entries, rng: Any) -> tuple[Ent
     for kind in [rows[(output == i) & bent] for i in np.unique(output) for bent in (convex, ~convex)]:
         if kind.size < 2:
             continue
-        try:
-            text = _outside(setting, evidence, kind, generator)
-        except KeyboardInterrupt:
-            return replace(evidence, interrupted=True), tuple(findings)
-        if text:
+        if text := _outside(setting, evidence, kind, generator):
             findings.append(Finding(text, Outcome.FAIL))
             # Each could be right, all together are not.
             evidence = evidence.left_open(np.isin(np.arange(evidence.coordinates.size), kind))

@@ -161,7 +161,6 @@ def test_what_averages_cannot_help_is_left_as_it_is():
         open_ones(evidence, error=9.0 * setting.tolerance.resolution * np.exp(X)),
         replace(evidence, judgement=wrong),
         replace(evidence, judgement=nothing),
-        replace(evidence, interrupted=True),
     ):
         after = averaged(setting, left)
         count = newly(left, after)

@@ -194,7 +194,7 @@ def test_the_entries_of_a_column_take_the_step_of_the_one_that_needs_the_longest
 
 
 def test_nothing_is_asked_where_it_cannot_help():
-    """Something is wrong, nothing is open, it is no noise, no bar is known, no budget is left, or it ended."""
+    """Something is wrong, nothing is open, it is no noise, no bar is known, or no budget is left."""
     setting, before = measured(smooth, RIGHT, AT)
     spent = setting.objective.nfev
     judgement, estimate = before.judgement, before.estimate
@@ -203,7 +203,6 @@ def test_nothing_is_asked_where_it_cannot_help():
         {"judgement": replace(judgement, verified=np.ones(2, bool))},
         {"estimate": replace(estimate, limit=np.full(2, Limit.KINK, object))},
         {"estimate": replace(estimate, error=np.full(2, np.inf))},
-        {"interrupted": True},
     ):
         given = replace(before, **parts)
         after = verify_farther(setting, given)
@@ -217,8 +216,8 @@ def test_nothing_is_asked_where_it_cannot_help():
         assert setting.objective.nfev == spent + taken
 
 
-def test_an_interruption_keeps_what_is_known():
-    """And ends the check."""
+def test_an_interruption_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch):
+    """And ends the check: nothing else is asked."""
     calls = [0]
 
     def f(x: np.ndarray) -> float:
@@ -230,9 +229,11 @@ def test_an_interruption_keeps_what_is_known():
     stop = [10**6]
     setting, before = measured(f, RIGHT, AT)
     stop[0] = calls[0] + 3
-    after = verify_farther(setting, before)
-    count = newly(before, after)
-    assert (after.interrupted, count) == (True, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(one_by_one, "sweep", lambda *_: before)
+        patched.setattr(one_by_one, "averaged", None)
+        after, notes = one_by_one.one_by_one(setting, before.analytic, before.coordinates, "sweep", 0)
+    assert (after.interrupted, newly(before, after), notes) == (True, 0, [])
 
 
 @pytest.mark.parametrize("seed", range(5))
