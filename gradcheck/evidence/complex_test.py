@@ -203,20 +203,14 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> Entries:
 def _blind(setting: Setting, open_: Entries, values: Flat) -> NDArray[np.bool_]:
     """Which entries (k,), whose complex step is `values`, are of outputs that move by roundings, which it does not see.
 
-    It is 0 at x, along all coordinates and beside x, though f(x), which lies on a grid, is not the same at all points.
+    It is 0 along all coordinates together, too, though f(x), which lies on a grid, is not the same at all points.
     """
     blind = (values == 0) & (np.nan_to_num(open_.estimate.chord) > 0)
-    output, column = setting.places(open_.coordinates)
+    output, _ = setting.places(open_.coordinates)
     blind[blind] = [not on_no_grid(value) for value in setting.f_x[output[blind]].tolist()]
     if blind.any():
         along = setting.complex_along(setting.scales * (1.0 + np.arange(setting.x.size) / setting.x.size))
         blind &= (along.imag == 0)[output] if along is not None else False
-    if blind.any():
-        beside = open_.estimate.step[blind]
-        if setting.room is not None:
-            beside = np.where(setting.room[1][column[blind]] < beside, -beside, beside)
-        seen, _ = _complex_values(setting, open_.coordinates[blind], beside)
-        blind[blind] = True if seen is None else seen == 0
     return np.asarray(blind)
 
 
@@ -245,23 +239,20 @@ def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> ND
     return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
-def _complex_values(setting: Setting, entries: Index, beside: Flat | None = None) -> tuple[Flat | None, bool]:
+def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool]:
     """The complex step at each entry (k,), nan after an interruption, and whether there was one.
-
-    beside : (k,) how far from x.
 
     None where f gives no complex number or the budget ends.
     """
     output, column = setting.places(entries)
-    at, first, which = np.unique(column, return_index=True, return_inverse=True)
-    away = np.zeros(at.size) if beside is None else beside[first]
+    at, which = np.unique(column, return_inverse=True)
     values, here = np.full((at.size, setting.outputs), np.nan), setting.x[:, None].astype(np.complex128)
     together = CHUNK if setting.objective.vectorized else 1
     try:
         for start in range(0, at.size, together):
             part = slice(start, start + together)
             points, steps = here.repeat(at[part].size, axis=1), STEP * setting.scales[at[part]]
-            points[at[part], np.arange(steps.size)] += away[part] + 1j * steps
+            points[at[part], np.arange(steps.size)] += 1j * steps
             values[part] = complex_values(setting.objective, points).imag / steps[:, None]
             if not np.isfinite(values[part]).all():
                 return None, False
