@@ -119,16 +119,15 @@ def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolera
 def same_beside(
     subject: Subject, evidence: Evidence, causes: tuple[Cause, ...], grad: Callable[[Flat], Flat] | None
 ) -> tuple[Cause, ...]:
-    """What nothing explains in a gradient is off by the same beside x, as a term linear in x makes it; () where not.
+    """Arrays of a gradient of which nothing is said are off by the same beside x, as a term linear in x makes it; () where not.
 
     Along one random direction of these arrays, at x and where f's slope is another one: what changes in proportion to
     that comes so near in one case of 1,000.
     """
     n, wrong, setting = subject.x.size, evidence.entries.wrong, subject.measurable(3)
-    told = {name for c in causes if c.explains for name in c.place.arrays}
+    told = {name for c in causes for name in c.place.arrays}
     open_ = [b for b in subject.parameters.blocks if b.name not in told and b.holds(wrong).any()]
-    other = any(c.kind in (Kind.STALE, Kind.REMEMBERS, Kind.STOPS) for c in causes)
-    if subject.matrix or grad is None or setting is None or setting.room is not None or not open_ or other:
+    if subject.matrix or grad is None or setting is None or setting.room is not None or not open_:
         return ()
     mine = np.any([b.holds(np.arange(n)) for b in open_], axis=0)
     tangent = np.where(mine, setting.scales * random_units(generator_of(23), n), 0.0)

@@ -1734,6 +1734,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
         Kind.SHARES: sentences.SHARES, Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
         Kind.TERM_TRANSPOSED: "a term of analytic is transposed?",
         Kind.PART_ZERO: "`analytic is 0 in x[:, 3:6], numerical is not: a term is missing`",
+        Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
         Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
     }  # fmt: skip
 
