@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still, decide
 from gradcheck.function.coloring import group_columns
@@ -58,7 +58,6 @@ def run_for_rows(
     rng: np.random.Generator,
     shares: Iterator[float],
     *,
-    seen: tuple[Direction, Values, Values, Index, int] | None = None,
     exact: bool = True,
     fixed: Mask | None = None,
     **more: Any,
@@ -68,14 +67,11 @@ def run_for_rows(
     A kink within the step of a few rows is in the way of none that is nearer, or along another direction. The one that
     tells what is wrong is returned, and what they show together.
 
-    shares : of the chance to be wrong, for each test. seen : what `JointTest.count` begins with, where all rows are
-    looked at. exact, fixed, more : as of `JointTest`.
+    shares : of the chance to be wrong, for each test. exact, fixed, more : as of `JointTest`.
     """
     count = left = problem.f_x.size
     fixed = np.zeros(count, bool) if fixed is None else fixed
     test = JointTest(problem, scaling, rng, next(shares), exact=exact, fixed=fixed, **more)
-    if seen is not None and not fixed.any():
-        test.count(*seen)
     joint = test.run()
     for _ in range(AGAIN):
         still = count - int(np.count_nonzero(joint.certified | fixed))
@@ -308,22 +304,6 @@ def tolerated(test: JointTest, direction: Direction) -> Mask:
 def explained(test: JointTest, joint: Joint, rows: Mask) -> bool:
     """Whether that explains what the last direction finds in some rows (m,)."""
     return bool(tolerated(test, joint.directions[-1])[rows].all())
-
-
-def seen_of_the_rest(
-    problem: Problem, joint: Joint, judged: Sequence[Entries]
-) -> tuple[Direction, Values, Values, Index, int] | None:
-    """The first direction, f's slope (m,) along it, and the rest as of `JointTest.count`; None where it cannot serve.
-
-    It told which one of n columns to mend in some rows, whose entries there are known by themselves.
-    """
-    if len(joint.directions) > 1 or len(judged) != 1:
-        return None
-    (seen,), (alone,) = joint.directions, judged
-    rows, columns = problem.places(alone.coordinates)
-    error = seen.error.copy()
-    error[rows] += alone.estimate.error * np.abs(seen.tangent[columns])
-    return seen, problem.matrix.product(seen.tangent) - seen.residual, error, rows, seen.tangent.size
 
 
 def fill(found: Places, rows: Index, judge: Judge, count: int) -> bool:

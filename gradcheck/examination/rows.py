@@ -27,7 +27,6 @@ from gradcheck.examination.row_evidence import (
     rows_evidence,
     run_for_rows,
     scaled_rows,
-    seen_of_the_rest,
     spans,
     stand_out,
     told_by_groups,
@@ -286,11 +285,9 @@ class _Rows:
         self, claim: Matrix, before: JointTest | None, beside: Mask, *, tolerant: bool = False
     ) -> tuple[JointTest, Joint]:
         """Directions for another matrix, and their test; before : what told of f, where it serves."""
-        counts = before is not None and not tolerant
-        seen = seen_of_the_rest(self.problem, self.joint, self.judged) if counts else None
         return run_for_rows(
             replace(self.problem, matrix=claim), self.test.along.scaling, self.rng, self.shares,
-            seen=seen, exact=self.test.exact, fixed=beside, tolerant=tolerant, before=before,
+            exact=self.test.exact, fixed=beside, tolerant=tolerant, before=before,
         )  # fmt: skip
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:

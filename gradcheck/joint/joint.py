@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.evidence.farther import leave
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
@@ -94,8 +94,6 @@ class JointTest:
         self.past_rounding = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
-        # (m,) among so many rows, or ways to mend one, a direction that counts has chosen.
-        self._choices: Index | None = None
 
     @property
     def exact(self) -> bool:
@@ -165,19 +163,6 @@ class JointTest:
                 self._begun = self.first
         return self._begun
 
-    def count(self, seen: Direction, slope: Values, error: Values, chosen: Index, choices: int) -> None:
-        """Begin with a direction that another claim was examined along: f's slope (m,) there, known within `error`.
-
-        Where `before` tells of f. chosen : rows of this claim that were chosen after that direction, among so many
-        choices: each of these makes it less unlikely that the direction leaves little of a mistake.
-        """
-        if self._told:
-            self._begun = self.along.compared(
-                seen.tangent, seen.step, slope, error, exact=seen.exact, fit=seen.fit
-            )
-            self._choices = np.full(self.rows, self.rows)
-            self._choices[chosen] = chosen.size * choices
-
     def run(self) -> Joint:
         """Take directions."""
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
@@ -241,25 +226,8 @@ class JointTest:
                 return replace(self.nothing(*directions), wrong=wrong)
 
     def _bound(self, most: Sequence[Values]) -> Values:
-        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m).
-
-        Where the claim was chosen after the first one either that counts, for as many as it might have chosen, or the
-        fresh ones do for this claim alone: half of the chance is for each.
-        """
-        choices = self._choices
-        if choices is None:
-            return self._bound_of(most, self.along.delta)
-        if len(most) == 1:
-            return np.full(self.rows, np.inf)
-        bound = self._bound_of(most[1:], self.along.delta / 2.0)
-        for count in np.unique(choices).tolist():
-            rows = np.flatnonzero(choices == count)
-            every = bound_of([each[rows] for each in most], self.along.delta / (4.0 * count), unseen=1)
-            bound[rows] = np.minimum(bound[rows], every)
-        return bound
-
-    def _bound_of(self, most: Sequence[Values], delta: float) -> Values:
-        unseen = self.along.unseen
+        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m)."""
+        unseen, delta = self.along.unseen, self.along.delta
         if np.count_nonzero(unseen) in (0, self.rows):
             return bound_of(most, delta, unseen=int(unseen[0]))
         return np.where(unseen, bound_of(most, delta, unseen=1), bound_of(most, delta))

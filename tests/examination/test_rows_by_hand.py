@@ -90,7 +90,6 @@ class Examination:
         tells_noise: bool = False,
         first: Any = "a direction",
         looks: int = 3,
-        own: float = np.inf,
     ) -> None:
         self.claim, self.off, self.bar = claim, np.asarray(off, float), bar
         self.m, self.n = m, n = self.off.shape
@@ -113,8 +112,7 @@ class Examination:
         self.stay = stays
         self.repair, self.places, self.finds, self.bound = repair, places, finds, np.full(m, bound)
         self.exact, self.accepts, self.tells, self.vague = exact, accepts, tells, vague
-        self.tolerated, self.looks, self.own = tolerated, looks, own
-        self.counted: list[Any] = []
+        self.tolerated, self.looks = tolerated, looks
         self.rng: Any = Chosen()
         self.deltas: list[float] = []
         self.befores: list[Any] = []
@@ -221,7 +219,7 @@ class Examination:
         test = SimpleNamespace(
             run=lambda: joint, again=again, delta=delta / self.m, rows=self.m, exact=self.exact,
             along=SimpleNamespace(scaling=self.scaling, spread=self.spread), tells=lambda scaling: self.tells,
-            first=self.led, tells_noise=self.tells_noise, count=lambda *seen: self.counted.append(seen),
+            first=self.led, tells_noise=self.tells_noise,
         )  # fmt: skip
         if len(self.deltas) == 1:
             self.first = test, joint
@@ -247,7 +245,7 @@ class Examination:
         no, ones = np.zeros(off.size, bool), np.ones(off.size)
         wrong = np.abs(off) > self.accepts
         found = replace(
-            unmeasured(off.size, np.dtype(float)), value=given - off, error=np.full(off.size, self.own)
+            unmeasured(off.size, np.dtype(float)), value=given - off, error=np.full(off.size, np.inf)
         )
         return Entries(entries, given, found, Judgement(wrong, ~wrong, no, ones, ones))
 
@@ -440,23 +438,6 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
     order, seen = found.begun
     assert (order.tolist(), seen.tangent.tolist()) == (list(range(30)), found.again[0][0])
     assert array_of(found.repairs[0]).tolist() == array.tolist()
-
-
-def test_the_first_direction_counts_for_the_claim_that_is_right_in_one_column(examined: Any):
-    """Two rows are known in column 3 as well as their entries are; each could have been mended in any of 30."""
-    given: Any = {**found_at_3(2, 30), "tells": True, "looks": 1, "bar": 2.0**-12, "own": 0.125}
-    found = examined(Dense(claim_of(2, 30)), **given)
-    ((seen, slope, error, chosen, choices),) = found.counted
-    assert seen is found.first[1].directions[0]
-    assert slope == close(found.right @ seen.tangent)
-    assert error.tolist() == [2.0**-12, 2.0**-12 + 0.75 * 0.125]
-    assert (chosen.tolist(), choices) == ([1], 30)
-    assert found.befores == [found.first[0]]
-    # It does not where it told more than that, or others were before it; nor without what the first one tells of f.
-    for other in ({"looks": 2}, {"tells": False}):
-        assert examined(Dense(claim_of(2, 30)), **{**given, **other}).counted == []
-    two = {"off": zeros(2, 30, at_1_3=0.5, at_1_4=0.5), "places": Places(wrong=[3, 4]), "finds": [3, 4]}
-    assert examined(Dense(claim_of(2, 30)), **{**given, **two}).counted == []
 
 
 def test_the_other_direction_is_a_closer_look_where_three_rows_are_wrong(examined: Any):

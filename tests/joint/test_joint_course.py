@@ -176,62 +176,6 @@ def test_what_another_test_told_serves_all_directions():
     assert told == [[before.first.fit]] * 3
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_direction_of_another_claim_counts_where_that_tells_of_f(told: bool):
-    """It is the first one, for what is claimed now, and costs nothing; where it tells nothing it is not looked at."""
-    before = joint_test(2)
-    before.first = of_size(before, 3) if told else None
-    test = JointTest(
-        before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
-    )
-    taken = list[Direction]()
-
-    def one_more(*_: Any, **__: Any) -> Direction:
-        taken.append(of_size(test, 3))
-        return taken[-1]
-
-    vars(test.along)["next"] = vars(test.along)["first"] = one_more
-    seen = of_size(test, 3)
-    slope = before.problem.matrix.product(seen.tangent) + 0.25
-    test.count(seen, slope, np.full(2, 0.125), np.array([1]), 30)
-    begun = test.begin()
-    assert begun is not None
-    assert taken == ([] if told else [begun])
-    if told:
-        assert (begun.fit, begun.tangent.tolist()) == (seen.fit, seen.tangent.tolist())
-        assert (begun.residual.tolist(), begun.error.tolist()) == ([-0.25] * 2, [0.125] * 2)
-
-
-def test_what_a_direction_chose_is_among_as_many_as_it_might_have_chosen():
-    """Of three rows one was mended in one of 30 columns: a quarter of the chance for each, half for the fresh ones.
-
-    No look was taken after the first; each row has the smaller bound of the two.
-    """
-    test = joint_test(3)
-    test.first = of_size(test, 3)
-    counting = JointTest(
-        test.problem, test.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=test
-    )
-    seen = of_size(test, 3)
-    counting.count(seen, test.problem.matrix.product(seen.tangent), np.full(3, 1e-9), np.array([1]), 30)
-
-    def each(size: float) -> Any:
-        return np.full(3, size)
-
-    assert np.isinf(counting._bound([each(1.0)])).all()
-
-    def proved(first: float, second: float, choices: int) -> float:
-        """By both, at the share of a first look; or by the fresh one alone."""
-        share = 0.75 * 1e-6 / 4.0 / choices
-        both = math.sqrt(2.0) * max(first, second) * (1.0 / share) ** 0.5
-        fresh = math.sqrt(2.0) * second / (0.75 * 1e-6 / 2.0)
-        return min(both, fresh)
-
-    for first, second in ((1.0, 1.0), (1.0, 2.0), (1e9, 1.0), (1.0, 1e9)):
-        found = counting._bound([each(first), each(second)])
-        assert found == close([proved(first, second, choices) for choices in (3, 30, 3)], rel=1e-9)
-
-
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
 def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent: bool):
     """What was found so far has its bound."""
