@@ -54,14 +54,14 @@ def test_a_factor_is_none_of_entries_that_are_0(n: int, axis: int):
 
 
 def test_the_table_counts_no_more_than_the_headline():
-    """Columns that random cotangents tell: how many of their entries are not 0 these do not."""
+    """Each row is asked for where random cotangents disagree: entries that are 0 are not wrong by a factor."""
     u = POINTS[600]
     K = doubled(of_upwind(u), 1)
     report = check_vjp(upwind, lambda u, v: K.T @ v, u)
     (array,) = report.arrays
-    assert report.reason.startswith(f"at least {array.wrong} of 360,000 entries wrong")
-    assert array.about == 0
-    assert report.diagnosis[0].startswith("analytic = 2 x numerical in J[:, 300:600]")
+    assert report.reason.removeprefix("about ").startswith("600 of 360,000 entries wrong")
+    assert max(array.wrong, array.about) == 600
+    assert report.diagnosis[0].startswith("analytic = 2 x numerical in ")
 
 
 @pytest.mark.parametrize("seed", range(3))
