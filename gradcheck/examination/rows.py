@@ -307,10 +307,10 @@ class _Rows:
             found = find_places(
                 self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET, begun=begun
             )
-            filled = found.dense and fill(found, np.flatnonzero(rows), self.judge, problem.x.size)
+            looked_at = found.dense and fill(found, np.flatnonzero(rows), self.judge, problem.x.size)
             left = found.unexplained if found.wrong else rows
             left = left & ~tolerated(self.test, joint.directions[-1])
-            if (found.dense or found.spent or left.any()) and not filled:
+            if (found.dense or found.spent or left.any()) and not looked_at:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows
