@@ -13,6 +13,7 @@ from gradcheck.driver.known import Known
 from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
+from gradcheck.evidence.between_steps import rounded_part
 from gradcheck.evidence.hidden_kinks import open_between_kinks
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection
@@ -84,13 +85,18 @@ def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) ->
 
 
 def _gather(known: Known, bar: Progress) -> None:
-    """One method after another until the check is settled; and what explains its evidence."""
-    for method in METHODS:
-        cost = method.cost(known)
-        if cost is not None:
-            bar.plan(min(cost, known.objective.remaining))
-            if method.run(known) or known.final:
-                break
+    """One method after another until the check is settled; and what explains its evidence.
+
+    Anew where something is wrong, and f is seen to be rounded to what nothing showed before.
+    """
+    findings = list(known.findings)
+    _settle(known, bar)
+    if known.evidence is not None and known.setting is not None:
+        rounding = rounded_part(known.setting, known.evidence.entries)
+        if rounding is not None:
+            known.findings = findings
+            known.take(known.rounded_by(rounding))
+            _settle(known, bar)
     if known.evidence is not None and known.setting is not None:
         entries = known.evidence.entries
         if known.options.subgradient:
@@ -107,6 +113,16 @@ def _gather(known: Known, bar: Progress) -> None:
     if known.evidence is not None and known.setting is not None:
         assert known.inspection is not None
         known.causes = explained(known.setting, known.evidence, known.inspection.again)
+
+
+def _settle(known: Known, bar: Progress) -> None:
+    """One method after another until the check is settled."""
+    for method in METHODS:
+        cost = method.cost(known)
+        if cost is not None:
+            bar.plan(min(cost, known.objective.remaining))
+            if method.run(known) or known.final:
+                break
 
 
 def _taken_back(evidence: Evidence, entries: Entries) -> Evidence:

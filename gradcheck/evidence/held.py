@@ -348,11 +348,13 @@ def jump_from_line(
     apart: float,
     *,
     as_claimed: bool = False,
+    bend: float = 0.0,
 ) -> float:
     """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
 
     apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
     leaves it little by little, as at a kink. as_claimed : nor where it has not left it by about `apart` times the way.
+    bend : the second derivative of what takes the place of the line.
     It is the first jump on the way, be there larger ones, which `rounding.jump_of` would find.
     """
     output, column = setting.places(np.array([entry]))
@@ -369,14 +371,16 @@ def jump_from_line(
     def departure(distance: float) -> tuple[float, float]:
         offset = lines.reached(at, np.array([[distance]]))
         value = float(setting.objective.along(lines, at, offset)[0, 0])
-        return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
+        return float(offset[0, 0]), value - float(f_x) - (slope + 0.5 * bend * float(offset[0, 0])) * float(
+            offset[0, 0]
+        )
 
     blurred = SHOWS * setting.tolerance.eps * abs(f_x)
-    side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
-    low, high = departure(side * near), departure(side * far)
-    off = abs(high[1])
+    high = max((departure(side * far) for side in sides), key=lambda there: abs(np.nan_to_num(there[1])))
+    side, off = math.copysign(1.0, high[0]), abs(high[1])
     if not off > LEFT * apart * far or (as_claimed and abs(off - apart * far) > 0.5 * apart * far):
         return 0.0
+    low = departure(side * near)
     for _ in range(BISECTIONS):
         here, there = abs(low[0]), abs(high[0])
         if there - here <= WITHIN * there:
