@@ -81,15 +81,15 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     output, column = setting.places(evidence.coordinates)
     x, distance, scale = setting.size_of(column), np.abs(given - found.value), evidence.judgement.scale
     # Where f does not move it may stand on a step: that shows no slope of 0, but beside 0 that there is none as found.
-    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & ((found.limit != Limit.KINK) | (x == 0))
     suspect &= (given != 0) | (x == 0)
     # At a coordinate of 0, which has no size, f may change over any length.
     suspect &= _rough(setting)[output] | (x == 0) | _slight(evidence)
-    # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends.
+    # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends,
+    # or how far a row of zeros that is normalised jumps.
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
-    digits = _digits(setting)[output]
     rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * x * scale)
-    rounding = np.where(flat, digits, rounding)
+    rounding = np.where(flat, setting.tolerance.eps * np.abs(setting.f_x)[output], rounding)
     near = np.full(distance.size, np.nan)
     near[suspect] = SHOWS * rounding[suspect] / distance[suspect]
     near = _of_columns(np.maximum(near, smallest_steps(setting, column)), column)
@@ -186,9 +186,15 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     offsets = lines.reached(rows_at, offset[at, None])
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
-    off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    still = (slope == 0) & (setting.size_of(column) != 0)
-    return np.asarray(~still & (2.0 * times * np.abs(off) < np.abs(other)))
+    found, given = evidence.estimate, evidence.analytic[at]
+    side = np.where(offsets[:, 0] < 0, found.left[at], found.right[at])
+    expected = np.where(found.limit[at] == Limit.KINK, side, found.value[at])
+    off, other = np.abs(given - slope), np.abs(expected - slope)
+    nothing = setting.size_of(column) == 0
+    still = (slope == 0) & ~nothing
+    # Beside 0 f may leave what was found within any length.
+    leaves = nothing & ~_rough(setting)[output] & (other > LEFT * np.abs(given - expected))
+    return np.asarray(~still & ((2.0 * times * off < other) | leaves))
 
 
 def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:
