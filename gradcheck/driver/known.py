@@ -121,7 +121,8 @@ class Known:
     def rounded_by(self, rounding: Flat) -> Known:
         """What is known after the first calls, of an f that is rounded by so much (m,), which no short step shows."""
         looked = replace(self.inspected, rounding=np.maximum(self.inspected.rounding, rounding))
-        other = Known(self.objective, self.options, self.x, list(self.findings), looked, rounded=True)
+        findings = [*map(Finding, self.objective.parameters.notes), *looked.findings]
+        other = Known(self.objective, self.options, self.x, findings, looked, rounded=True)
         other.problem = self.problem
         return other
 

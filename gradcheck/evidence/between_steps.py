@@ -28,7 +28,8 @@ def rounded_part(setting: Setting, evidence: Entries) -> Flat | None:
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
     apart, size = np.abs(given - found.value), np.abs(setting.f_x)
-    suspect = evidence.judgement.wrong & (found.step > 0) & (apart * found.step <= HARDLY_SEEN * size[output])
+    suspect = evidence.judgement.wrong & (given != 0) & (found.step > 0)
+    suspect &= apart * found.step <= HARDLY_SEEN * size[output]
     suspect &= (setting.level <= HARDLY_SEEN * size / NO_NOISE)[output]
     if not suspect.any():
         return None
