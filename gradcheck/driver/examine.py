@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradcheck.diagnosis.matrices import explained
+from gradcheck.driver.between_steps import rounded_part
 from gradcheck.driver.known import Known
 from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
-from gradcheck.evidence.between_steps import rounded_part
 from gradcheck.evidence.hidden_kinks import open_between_kinks
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection

@@ -14,6 +14,8 @@ from gradcheck.results.entries import Entries
 
 # What moves f by no more than this part of itself may be lost between two steps of a float32, of which it is two.
 HARDLY_SEEN = 4.0 * HALF_SINGLE
+# One entry alone is more often wrong than all that such a part does not hide.
+SEVERAL = 2
 # A jump of so many times the noise that was measured is none of it.
 NO_NOISE = 16.0
 
@@ -31,7 +33,7 @@ def rounded_part(setting: Setting, evidence: Entries) -> Flat | None:
     suspect = evidence.judgement.wrong & (given != 0) & (found.step > 0)
     suspect &= apart * found.step <= HARDLY_SEEN * size[output]
     suspect &= (setting.level <= HARDLY_SEEN * size / NO_NOISE)[output]
-    if not suspect.any():
+    if np.count_nonzero(suspect) < SEVERAL:
         return None
     x = setting.size_of(column)
     x = FARTHER * BEYOND[-1] * np.where(x > 0, x, setting.scales[column])
