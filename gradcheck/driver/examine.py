@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradcheck.diagnosis.matrices import explained
+from gradcheck.driver.between_steps import rounded_part
 from gradcheck.driver.known import Known
 from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
@@ -89,20 +90,24 @@ def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) ->
 
 
 def _gather(known: Known, bar: Progress) -> None:
-    """One method after another until the check is settled; and what explains its evidence."""
-    for method in METHODS:
-        cost = method.cost(known)
-        if cost is not None:
-            bar.plan(min(cost, known.objective.remaining))
-            if method.run(known) or known.final:
-                break
+    """One method after another until the check is settled; and what explains its evidence.
+
+    Anew where something is wrong, and f is seen to be rounded to what nothing showed before.
+    """
+    wrong = _settle(known, bar)
+    if wrong and known.evidence is not None and known.setting is not None:
+        rounding = rounded_part(known.setting, known.evidence.entries)
+        if rounding is not None:
+            known.take(known.rounded_by(rounding))
+            wrong = _settle(known, bar)
     if known.evidence is not None and known.setting is not None:
         entries = known.evidence.entries
         if known.options.subgradient:
             # However they were found, what each entry may be all of them together may not.
             entries, outside = along_directions(known.setting, entries, known.options.rng)
             known.about += outside
-        entries = open_between_kinks(known.setting, entries)
+        if wrong or known.options.subgradient:
+            entries = open_between_kinks(known.setting, entries)
         if entries is not known.evidence.entries:
             known.evidence = _taken_back(known.evidence, entries)
     known.findings += known.about
@@ -112,6 +117,17 @@ def _gather(known: Known, bar: Progress) -> None:
     if known.evidence is not None and known.setting is not None:
         assert known.inspection is not None
         known.causes = explained(known.setting, known.evidence, known.inspection.again)
+
+
+def _settle(known: Known, bar: Progress) -> bool:
+    """One method after another until the check is settled; whether something is wrong."""
+    for method in METHODS:
+        cost = method.cost(known)
+        if cost is not None:
+            bar.plan(min(cost, known.objective.remaining))
+            if method.run(known) or known.final:
+                break
+    return known.evidence is not None and True in known.evidence.entries.judgement.wrong
 
 
 def _taken_back(evidence: Evidence, entries: Entries) -> Evidence:

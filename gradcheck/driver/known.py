@@ -48,6 +48,7 @@ class Known:
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for.
     about : what there is to say of how the evidence was gathered.
+    rounded : whether f was seen to be rounded to what short steps do not show.
     """
 
     objective: Objective
@@ -62,6 +63,7 @@ class Known:
     about: list[Finding] = field(default_factory=list)
     causes: tuple[Cause, ...] = ()
     interrupted: bool = False
+    rounded: bool = False
 
     def __post_init__(self) -> None:
         self.room = room_within(self.options.bounds, self.objective.parameters, self.x)
@@ -114,6 +116,14 @@ class Known:
         """What is known after the first calls, for steps in other units (n,)."""
         other = replace(self, findings=list(self.findings))
         other.problem = replace(self.problem, given_scales=scales)
+        return other
+
+    def rounded_by(self, rounding: Flat) -> Known:
+        """What is known after the first calls, of an f that is rounded by so much (m,), which no short step shows."""
+        looked = replace(self.inspected, rounding=np.maximum(self.inspected.rounding, rounding))
+        findings = [*map(Finding, self.objective.parameters.notes), *looked.findings]
+        other = Known(self.objective, self.options, self.x, findings, looked, rounded=True)
+        other.problem = self.problem
         return other
 
     def take(self, other: Known) -> None:

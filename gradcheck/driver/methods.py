@@ -221,7 +221,8 @@ METHODS = (
 
 def _rounded(known: Known) -> bool:
     """Whether f is known to be rounded to what short steps may not show: then slopes are missing along them."""
-    return bool(np.max(known.inspected.rounding) > COARSE * np.max(np.abs(known.problem.f_x), initial=0.0))
+    coarse = np.max(known.inspected.rounding) > COARSE * np.max(np.abs(known.problem.f_x), initial=0.0)
+    return known.rounded or bool(coarse)
 
 
 def _few(known: Known) -> bool:

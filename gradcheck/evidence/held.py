@@ -81,15 +81,15 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     output, column = setting.places(evidence.coordinates)
     x, distance, scale = setting.size_of(column), np.abs(given - found.value), evidence.judgement.scale
     # Where f does not move it may stand on a step: that shows no slope of 0, but beside 0 that there is none as found.
-    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & ((found.limit != Limit.KINK) | (x == 0))
     suspect &= (given != 0) | (x == 0)
     # At a coordinate of 0, which has no size, f may change over any length.
     suspect &= _rough(setting)[output] | (x == 0) | _slight(evidence)
-    # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends.
+    # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends,
+    # or how far a row of zeros that is normalised jumps.
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
-    digits = _digits(setting)[output]
     rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * x * scale)
-    rounding = np.where(flat, digits, rounding)
+    rounding = np.where(flat, setting.tolerance.eps * np.abs(setting.f_x)[output], rounding)
     near = np.full(distance.size, np.nan)
     near[suspect] = SHOWS * rounding[suspect] / distance[suspect]
     near = _of_columns(np.maximum(near, smallest_steps(setting, column)), column)
@@ -186,9 +186,15 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     offsets = lines.reached(rows_at, offset[at, None])
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
-    off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    still = (slope == 0) & (setting.size_of(column) != 0)
-    return np.asarray(~still & (2.0 * times * np.abs(off) < np.abs(other)))
+    found, given = evidence.estimate, evidence.analytic[at]
+    side = np.where(offsets[:, 0] < 0, found.left[at], found.right[at])
+    expected = np.where(found.limit[at] == Limit.KINK, side, found.value[at])
+    off, other = np.abs(given - slope), np.abs(expected - slope)
+    nothing = setting.size_of(column) == 0
+    still = (slope == 0) & ~nothing
+    # Beside 0 f may leave what was found within any length.
+    leaves = nothing & ~_rough(setting)[output] & (2.0 * other > np.abs(given - expected))
+    return np.asarray(~still & ((2.0 * times * off < other) | leaves))
 
 
 def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:
@@ -348,11 +354,13 @@ def jump_from_line(
     apart: float,
     *,
     as_claimed: bool = False,
+    bend: float = 0.0,
 ) -> float:
     """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
 
     apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
     leaves it little by little, as at a kink. as_claimed : nor where it has not left it by about `apart` times the way.
+    bend : the second derivative of what takes the place of the line.
     It is the first jump on the way, be there larger ones, which `rounding.jump_of` would find.
     """
     output, column = setting.places(np.array([entry]))
@@ -369,14 +377,16 @@ def jump_from_line(
     def departure(distance: float) -> tuple[float, float]:
         offset = lines.reached(at, np.array([[distance]]))
         value = float(setting.objective.along(lines, at, offset)[0, 0])
-        return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
+        return float(offset[0, 0]), value - float(f_x) - (slope + 0.5 * bend * float(offset[0, 0])) * float(
+            offset[0, 0]
+        )
 
     blurred = SHOWS * setting.tolerance.eps * abs(f_x)
-    side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
-    low, high = departure(side * near), departure(side * far)
-    off = abs(high[1])
+    high = max((departure(side * far) for side in sides), key=lambda there: abs(np.nan_to_num(there[1])))
+    side, off = math.copysign(1.0, high[0]), abs(high[1])
     if not off > LEFT * apart * far or (as_claimed and abs(off - apart * far) > 0.5 * apart * far):
         return 0.0
+    low = departure(side * near)
     for _ in range(BISECTIONS):
         here, there = abs(low[0]), abs(high[0])
         if there - here <= WITHIN * there:

@@ -53,7 +53,7 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     """
     if not evidence.judgement.wrong.any():
         return evidence
-    evidence = _without_where_kinks_meet(setting, evidence)
+    evidence = _without_middles(setting, _without_where_kinks_meet(setting, evidence))
     found, wrong, given = evidence.estimate, evidence.judgement.wrong, evidence.analytic
     seen = np.asarray(found.kink > 0)  # nan where nothing was measured
     column = setting.places(evidence.coordinates)[1]
@@ -128,6 +128,24 @@ def _without_where_kinks_meet(setting: Setting, evidence: Entries) -> Entries:
     said = evidence.judgement
     said = replace(said, verified=said.verified | passes, subgradient=said.subgradient | passes)
     return replace(evidence, judgement=said)
+
+
+def _without_middles(setting: Setting, evidence: Entries) -> Entries:
+    """The evidence without accusations at kinks where all that is amiss is the middle of an |x| that lies there, too.
+
+    Beside a rectifier at 0, an L1 penalty of x_j has the slope 0 by its rule, and the sum of both rules may be no slope
+    of f: its distance from the slope on one side is what another kink has to both sides, where the penalty is alone.
+    """
+    found, given, wrong = evidence.estimate, evidence.analytic, evidence.judgement.wrong
+    output, column = setting.places(evidence.coordinates)
+    kinked = np.asarray(found.limit == Limit.KINK) & np.isfinite(found.sided) & (setting.x[column] == 0)
+    bar = MARGIN * found.sided + setting.tolerance.rtol * np.abs(given)
+    opened = np.zeros(given.size, bool)
+    for beyond in (given - found.left, found.right - given):
+        for k in np.flatnonzero(kinked & wrong & (CLEARLY * beyond > bar)).tolist():
+            alike = (output == output[k]) & (np.abs(beyond - beyond[k]) <= bar + bar[k])
+            opened[k] |= bool((kinked & alike & (np.abs(found.kink - beyond[k]) <= bar + bar[k])).any())
+    return evidence.left_open(opened, Limit.KINKS) if opened.any() else evidence
 
 
 def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outside: Flat) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.held import SHOWS
 from gradcheck.examination.row_evidence import rows_evidence, slopes_along
 from gradcheck.examination.silent import moved_alone, stays
 from gradcheck.joint.places import Judge
@@ -88,7 +89,22 @@ def directions_of_zeros(
         array = ArrayEvidence(block, tuple(told), certificate, limit=found.limit[worst])
         if certificate.relative_to_rms <= setting.tolerance.resolution:
             break
+    if told and not setting.x[block.slice].any() and _moves_beside_0(setting, tangent, slope):
+        return ArrayEvidence(block), np.empty(0, np.intp)
     return array, np.empty(0, np.intp)
+
+
+def _moves_beside_0(setting: Setting, tangent: Flat, slope: Flat) -> bool:
+    """Whether some output moves as near to zeros as the slope that it was probed to have would show in its digits.
+
+    A row of zeros that is normalised jumps there, and the steps of directions lie beyond. Two evaluations.
+    """
+    digits = SHOWS * setting.tolerance.eps * np.abs(setting.f_x)
+    near = float(np.max(digits / slope))
+    if not 0 < near < np.inf or setting.objective.remaining < 2:
+        return False
+    values = setting.along(tangent, np.array([-near, near]))
+    return bool((np.abs(values - setting.f_x) > 0.5 * digits).all(axis=0).any())
 
 
 def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:

@@ -25,6 +25,9 @@ SEVERAL = 10.0
 # The part of itself that a row has to be claimed to move by, where it stays and others move, to be flat rather than
 # rounded.
 PLAIN = 1e-4
+# What is claimed to move f by no more than so many times its noise may be lost between two steps of a part of f, which
+# then shows none of it.
+STANDS = 8.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
@@ -40,8 +43,11 @@ ROUNDED, STRETCHED = 30.0, 8.0
 class Points:
     """Points along the directions of one claim.
 
-    gridded : (m,) rows whose values were seen to lie on a grid.
+    gridded : (m,) rows whose values were seen to lie on a grid. probed : (m,) the noise of one value, where values near
+    x have told it.
     """
+
+    probed: Values | None = None
 
     def __init__(self, problem: Problem, scaling: Scaling) -> None:
         self.problem, self.scaling = problem, scaling
@@ -125,6 +131,9 @@ class Points:
                 gridded = np.where(alike, grid > 0, gridded)
             self.gridded = self.gridded | gridded
             floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
+        if self.probed is not None:
+            hardly = self._weight * step <= STANDS * self.probed
+            floor = np.maximum(floor, np.where(hardly, 0.5 * self.probed, 0.0))
         if self.problem.eps_of_x == 0:
             return np.asarray(floor)
         # Points of a coarser dtype lie beside their line; the claim that took them back onto it is that at x.
