@@ -119,7 +119,7 @@ def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolera
 def same_beside(
     subject: Subject, evidence: Evidence, causes: tuple[Cause, ...], grad: Callable[[Flat], Flat] | None
 ) -> tuple[Cause, ...]:
-    """Arrays of a gradient of which nothing is said are off by the same beside x, as a term linear in x makes it; () where not.
+    """Arrays of which nothing is said, and that are off by the same beside x, as a term linear in x makes it.
 
     Along one random direction of these arrays, at x and where f's slope is another one: what changes in proportion to
     that comes so near in one case of 1,000.
