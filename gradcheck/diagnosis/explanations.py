@@ -6,7 +6,7 @@ right, and when so good a fit can hardly be an accident (`Scope.convinces`). No 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -18,8 +18,17 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import common_place, place_of_zeros, rare, two_lines, wrong_place
+from gradcheck.diagnosis.regions import (
+    block_place,
+    common_place,
+    lines_place,
+    place_of_zeros,
+    rare,
+    two_lines,
+    wrong_place,
+)
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
+from gradcheck.parameters.boxes import Box, in_box, whole_box
 from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -72,7 +81,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
-    seen = [_described(part) for part in open_]
+    seen = [_described(part, evidence.regions) for part in open_]
     said = [*chain(*found), *chain(*seen)]
     # Where several arrays have no better, the factor of one number says what the table does.
     bare = [c for c in said if c.kind is Kind.ONE_ENTRY and not (c.order or c.place.alone)]
@@ -83,12 +92,12 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
 
 
 def _by_place(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
-    """What explains all arrays at once; said of each where a column or a block of each is all that is wrong."""
+    """What explains all arrays at once; said of each where a column or a block of each, and no more, is wrong."""
     of_all = _explanations(s, *more)
     if len(of_all) != 1 or len(s.blocks) == 1 or of_all[0].place.tells or s.with_mistake() != s.blocks:
         return of_all
     each = [_explanations(s.one(b)) for b in s.blocks]
-    alike = all(len(c) == 1 and c[0].kind is of_all[0].kind and c[0].place.tells for c in each)
+    alike = all(len(c) == 1 and c[0].kind is of_all[0].kind and c[0].place.box for c in each)
     return tuple(chain(*each)) if alike and len({_factor_of(c) for c in each}) == 1 else of_all
 
 
@@ -139,7 +148,7 @@ def _left_open(c: Cause) -> tuple[bool, int]:
     return c.vague, c.constants
 
 
-def _described(s: Scope) -> tuple[Cause, ...]:
+def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
     opposite = _opposite(s)
     if opposite is not None:
@@ -147,9 +156,31 @@ def _described(s: Scope) -> tuple[Cause, ...]:
     beside = _zeros_beside(s)
     if beside:
         return beside
-    place = common_place(s)
+    boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
+    place = (_together(s, boxes) if boxes else None) or common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
     return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
+
+
+def _together(s: Scope, boxes: Sequence[Box]) -> Place | None:
+    """Where parts of an array lie that are wrong throughout: the block or the lines that they are.
+
+    None for all of the array, for several blocks, and where a wrong entry lies elsewhere.
+    """
+    block, at = s.blocks[0], s.at[s.wrong]
+    shape, whole = block.shape, whole_box(block)
+    inside = np.any([in_box(block, box, at) for box in boxes], axis=0)
+    if block.is_complex or not shape or not inside.all():
+        return None
+    if len(boxes) == 1 and boxes[0] != whole:
+        return block_place(block, at.size, boxes[0])
+    for axis, n in enumerate(shape if len(shape) > 1 else ()):
+        spans = [box.ranges[axis] for box in boxes]
+        lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
+        across = all(box == whole.along(axis, box.ranges[axis]) for box in boxes)
+        if across and lines.size <= n // 2:
+            return lines_place(block, at.size, axis, lines)
+    return None
 
 
 def _zeros_beside(s: Scope) -> tuple[Cause, ...]:

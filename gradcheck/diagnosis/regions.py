@@ -258,7 +258,7 @@ def _some_lines(s: Scope, against: Mask) -> Place | None:
         some = share <= 0.5 or share ** (int(s.wrong.sum()) - 1) < ACCIDENT
         some &= 1 < lines.size < shape[axis] and s.at.size >= 2 * shape[axis]
         if some and _fills(s, against, np.isin(along, lines)):
-            return _lines(block, int(s.wrong.sum()), axis, lines)
+            return lines_place(block, int(s.wrong.sum()), axis, lines)
     return None
 
 
@@ -296,7 +296,7 @@ def place_of_zeros(s: Scope) -> Place | None:
         if wrong.size >= SOME and np.isin(beside[axis], lines)[zero[beside[axis]]].all():
             lines = np.flatnonzero(zero)
         if lines.size > 1 and _gaps(tuple(lines.tolist())):
-            return _lines(block, wrong.size, axis, lines)
+            return lines_place(block, wrong.size, axis, lines)
         slab = whole_box(block).along(axis, (int(lines[0]), int(lines[-1]) + 1))
         return block_place(block, wrong.size, slab)
     return _block_of_zeros(s, values == 0) if wrong.size > 1 and not right.size else None
@@ -354,7 +354,8 @@ def _one_line(block: Block, at: Index) -> Place | None:
     return None
 
 
-def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
+def lines_place(block: Block, count: int, axis: int, lines: Index) -> Place:
+    """Some rows or columns of an array, that hold so many wrong entries."""
     return Place(
         (block.name,), count, Extent.LINES, shape=block.shape, axis=axis, lines=tuple(lines.tolist())
     )

@@ -635,7 +635,7 @@ def test_a_part_that_was_sampled_is_counted_as_such():
 
     assert row.reason.startswith("about 80 of 4,800 entries wrong: x[5, ")
     assert row.arrays[0].about == 80
-    assert row.diagnosis == ("the wrong entries that were judged lie in row 5 of x",)
+    assert row.diagnosis == ("the wrong entries lie in row 5 of x",)
     assert any("told by a sample of" in note for note in row.notes)
     assert sum("row 5" in line for line in str(row).splitlines()) == 1
     assert every.reason.startswith("80 of 640 entries wrong: x[5, ")
