@@ -193,7 +193,8 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     nothing = setting.size_of(column) == 0
     still = (slope == 0) & ~nothing
     # Beside 0 f may leave what was found within any length.
-    leaves = nothing & ~_rough(setting)[output] & (2.0 * other > np.abs(given - expected))
+    flat = (found.limit[at] == Limit.KINK) | (np.abs(found.value[at]) <= MARGIN * found.error[at])
+    leaves = nothing & flat & ~_rough(setting)[output] & (2.0 * other > np.abs(given - expected))
     return np.asarray(~still & ((2.0 * times * off < other) | leaves))
 
 
