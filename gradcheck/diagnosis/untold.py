@@ -34,6 +34,8 @@ ADDED = (
     "nothing simple explains these tiny errors: a derivative without a small constant that f has, as in log(p + 1e-7), "
     "looks so, and where a solver in f ends early any; differentiate that constant, or pass an rtol that accepts it"
 )
+# A term linear in x is left out of so many entries at least, where it is data.
+LINEAR = 3
 # How far beside x another point is taken, in its scales.
 BESIDE = 0.05
 # What tells more than a point where the derivative is 0, or f has a kink.
@@ -127,7 +129,14 @@ def same_beside(
     n, wrong, setting = subject.x.size, evidence.entries.wrong, subject.measurable(3)
     told = {name for c in causes for name in c.place.arrays}
     open_ = [b for b in subject.parameters.blocks if b.name not in told and b.holds(wrong).any()]
-    if subject.matrix or grad is None or setting is None or setting.room is not None or not open_:
+    if (
+        subject.matrix
+        or wrong.size < LINEAR
+        or grad is None
+        or setting is None
+        or setting.room is not None
+        or not open_
+    ):
         return ()
     mine = np.any([b.holds(np.arange(n)) for b in open_], axis=0)
     tangent = np.where(mine, setting.scales * random_units(generator_of(23), n), 0.0)
