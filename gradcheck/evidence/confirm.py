@@ -21,14 +21,14 @@ CONFIRMED = 32
 CONFIRMING_STEP = 0.37
 # How many error bars decide.
 MARGIN = 3.0
-# A further step for a weak accusation, in units of the confirming one: an oscillation that is faster than both may look
-# like a slope of 0 to one of them.
-WEAKLY = 1.4
+# Further steps for a weak accusation, in units of the confirming one: an oscillation that is faster than they are is a
+# slope of 0 to most of them.
+WEAKLY = (1.4, 2.0)
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
-# A second bar of so many times that distance says nothing of where the second value lies; and nothing at all where its
-# truncation is no more than so many times the noise, which makes as much of it.
+# A second bar of so many times that distance says nothing of where the second value lies.
 OUTWEIGHS = 2.0
+# Truncation of so many times the noise, or less, is what that makes of it.
 MADE_OF_NOISE = 5.0
 # The part of half its jump that noise may be where a kink is looked at again: one that lies beside x by a part of
 # such a step is still seen to be one.
@@ -78,10 +78,11 @@ def confirm(
     found, held = measured(found, rows=first)
     if not held and rest.size:
         found, _ = measured(found, rows=rest)
-    # A derivative that is 0 within its bar accuses weakly: another step must agree.
+    # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
     bar = MARGIN * found.error[first]
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
-    found, _ = measured(found, rows=weak, factor=WEAKLY)
+    for factor in WEAKLY:
+        found, _ = measured(found, rows=weak, factor=factor)
     found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
     return found, decide(found)
 
@@ -122,7 +123,7 @@ def _remeasure(
     first, given, within = table_rows(found, rows), given[rows], own[rows] / found.step[rows]
     distance = np.abs(given - first.value)
     near = _near(first, distance, within, shared=shared)
-    second = again(rows, np.minimum(CONFIRMING_STEP, near) * factor * first.step, _side(first))
+    second = _second(first, distance, again, rows, np.minimum(CONFIRMING_STEP, near) * factor * first.step)
     if second is None:
         return found, True
     mended, stands = _weighed(given, first, second, within)
@@ -142,9 +143,8 @@ def _weighed(given: Flat, first: Estimate, second: Estimate, within: Flat) -> tu
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
     # Were what was given right, the second would lie nearer to it: noise that looks a little like a bend is no excuse.
-    wide = MARGIN * second.error > OUTWEIGHS * distance
-    no_excuse = np.where(wide, second.truncation <= MADE_OF_NOISE * second.noise, away > apart)
-    acquitted = telling & ~kinked & ~against & ~no_excuse
+    sides = (away > apart) & (MARGIN * second.error <= OUTWEIGHS * distance)
+    acquitted = telling & ~kinked & ~against & ~sides
     clash = known & (apart > first.error + second.error)
     # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves a bar
     # that may hold too little truncation, where the second value says nothing against what was given.
@@ -176,6 +176,23 @@ def _near(first: Estimate, distance: Flat, within: Flat, *, shared: bool) -> Fla
     near = np.where(np.asarray(first.limit == Limit.KINK), first.noise / (VISIBLE * first.kink), near)
     near = np.where(within < 1.0, np.minimum(near, within), near)
     return SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED)) if shared else near
+
+
+def _second(first: Estimate, distance: Flat, again: Again, rows: Index, step: Flat) -> Estimate | None:
+    """Rows measured at these steps (k,), on the side on which they were before; and between, where that says nothing.
+
+    Noise that fills a part of the distance to what was given may make several times that of the truncation.
+    """
+    side = _side(first)
+    second = again(rows, step, side)
+    if second is None:
+        return None
+    longer = np.sqrt(step * CONFIRMING_STEP * first.step)
+    vague = (MARGIN * second.error > OUTWEIGHS * distance) & (first.limit != Limit.KINK)
+    vague &= (second.truncation <= MADE_OF_NOISE * second.noise) & (longer > MARGIN * step)
+    at = np.flatnonzero(vague)
+    between = again(rows[at], longer[at], side[at]) if at.size else None
+    return second if between is None else put(second, at, between)
 
 
 def _side(found: Estimate) -> NDArray[np.int8]:
