@@ -24,10 +24,8 @@ from gradcheck.results.words import error_text
 
 # To someone whose f has several outputs, or who gave another function in its place.
 ELSEWHERE = "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
-# More evaluations than any plan asks for.
-UNLIMITED = 2**62
-# Numbers in one stack of points: 32 MiB of doubles.
-STACKED = 2**22
+# More evaluations than any plan asks for; numbers in one stack of points, 32 MiB of doubles.
+UNLIMITED, STACKED = 2**62, 2**22
 # Of lines that are sent without the point that they go through.
 NOWHERE = np.empty(0)
 
@@ -190,9 +188,7 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        if self.interrupted or (
-            self.several and self.ended
-        ):  # of one number that is all, and it is asked often
+        if self.interrupted or (self.several and self.ended):  # of one number, most often, no second question
             return self._undefined
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
