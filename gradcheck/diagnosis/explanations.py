@@ -137,8 +137,9 @@ def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
 def _fitting(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
     with np.errstate(all="ignore"):  # nan and inf fit nothing
         causes = [c for c in (*(pattern(s) for pattern in EXACT), *more) if c is not None]
-        if not any(_left_open(c) == (False, 0) for c in causes):
-            causes += [c for c in (pattern(s) for pattern in FITTED) if c is not None]
+        for others in (BY_X, FITTED):
+            if not any(_left_open(c) == (False, 0) for c in causes):
+                causes += [c for c in (pattern(s) for pattern in others) if c is not None]
     least = min(map(_left_open, causes), default=None)
     return tuple(c for c in causes if _left_open(c) == least)
 
@@ -311,11 +312,14 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None
 
 
-# Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
-# tell a range alone, are asked where no other explains.
+# Simple and specific first; each looks at one array, or at all that have a wrong entry. What sums, means and functions
+# of x make is asked where nothing simpler explains, and what fits a constant or tells a range alone after that.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
-    projections.projected, projections.divided, projections.by_scores, partial(terms.parametrisation, fitted=False),
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded,
+)  # fmt: skip
+BY_X: tuple[Callable[[Scope], Cause | None], ...] = (
+    projections.reduced, projections.projected, projections.divided, projections.by_scores,
+    partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.repeated, terms.cut, patterns.clipped, terms.float32, terms.rounded, terms.unused,

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck.checks.gradient import check_gradient
+from gradcheck.diagnosis import explanations
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.patterns import CONSTANTS
 from gradcheck.diagnosis.scope import Subject
@@ -1821,3 +1822,16 @@ def test_a_clip_in_f_that_is_not_differentiated_is_told():
 def test_decibels_are_known():
     """10 log10 for the natural logarithm."""
     assert explain(V, 10.0 / np.log(10.0) * V)[0].endswith("in all 6 entries of x: decibels?")
+
+
+def test_what_a_factor_explains_is_asked_no_further(monkeypatch):
+    """Everything twice: no sum, mean or function of x is tried; with each entry times x one is."""
+    asked: list[int] = []
+    monkeypatch.setattr(explanations, "BY_X", (lambda s: asked.append(s.size),))
+    x = np.linspace(0.5, 2.0, 12)
+    f, grad = lambda x: float(np.sum(np.sin(x))), np.cos
+
+    assert check_gradient(f, lambda x: 2.0 * grad(x), x).outcome is Outcome.FAIL
+    assert asked == []
+    assert check_gradient(f, lambda x: x * grad(x), x).outcome is Outcome.FAIL
+    assert asked != []
