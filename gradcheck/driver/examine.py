@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from gradcheck.diagnosis.matrices import explained
 from gradcheck.driver.between_steps import rounded_part
 from gradcheck.driver.known import Known
@@ -127,7 +129,7 @@ def _settle(known: Known, bar: Progress) -> bool:
             bar.plan(min(cost, known.objective.remaining))
             if method.run(known) or known.final:
                 break
-    return known.evidence is not None and True in known.evidence.entries.judgement.wrong
+    return known.evidence is not None and bool(np.count_nonzero(known.evidence.entries.judgement.wrong))
 
 
 def _taken_back(evidence: Evidence, entries: Entries) -> Evidence:

@@ -158,11 +158,9 @@ def smallest_steps(setting: Setting, column: Index) -> Flat:
     """The least steps (k,) of some coordinates: 64 spacings of x, below which a step is rounded by a per cent."""
     spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
     at = np.abs(setting.x[column])
-    size = np.maximum(at, 1e-6 * setting.scales[column])
     # A step from 0 is rounded by no more than itself.
-    return np.asarray(
-        64.0 * np.where(at > 0, spacing[setting.owners(column)], np.finfo(np.float64).eps) * size
-    )
+    relative = np.where(at > 0, spacing[setting.owners(column)], np.finfo(np.float64).eps)
+    return np.asarray(64.0 * relative * np.maximum(at, 1e-6 * setting.scales[column]))
 
 
 def along_rays(

@@ -377,10 +377,8 @@ def jump_from_line(
 
     def departure(distance: float) -> tuple[float, float]:
         offset = lines.reached(at, np.array([[distance]]))
-        value = float(setting.objective.along(lines, at, offset)[0, 0])
-        return float(offset[0, 0]), value - float(f_x) - (slope + 0.5 * bend * float(offset[0, 0])) * float(
-            offset[0, 0]
-        )
+        value, t = float(setting.objective.along(lines, at, offset)[0, 0]), float(offset[0, 0])
+        return t, value - float(f_x) - (slope + 0.5 * bend * t) * t
 
     blurred = SHOWS * setting.tolerance.eps * abs(f_x)
     high = max((departure(side * far) for side in sides), key=lambda there: abs(np.nan_to_num(there[1])))

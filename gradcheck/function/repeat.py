@@ -99,7 +99,7 @@ def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str,
         # The legacy state is the one that a careless f draws from: no Generator of ours can show that.
         state = np.random.get_state()  # noqa: NPY002 (what a careless f draws from)
         one = again()
-        np.random.set_state(state)  # noqa: NPY002 (the same state, as that call left it)
+        np.random.set_state(state)  # noqa: NPY002 (back to where that call began)
         two, three = again(), again()
         if one == two == three:
             return f"it settles: {CLEAR}", True
