@@ -58,6 +58,10 @@ def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Findi
     rounding : what values of f are known to be rounded to, which points beside x may not show.
     """
     noise, f_x = probe_noise(setting, rng), setting.f_x
+    if noise.flat.any():
+        # No step leaves the flat piece of f on which x lies.
+        away = 0.5 * noise.flat.max() * setting.scales
+        setting = replace(setting, room=(away, away))
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
     level, still = _of_still(setting, level, noise.constant, rng)
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)

@@ -30,6 +30,7 @@ from gradcheck.numerics.rounding import (
     WIDEST,
     At,
     distinct,
+    flat_piece,
     granularity,
     jump_of,
     jumps,
@@ -138,8 +139,9 @@ def estimate_noise(
     seen = [first]
     still, step = np.zeros(first.size.shape, bool), np.zeros(first.size.shape)
     widest = first.values
+    side = 1.0
     if alike.any():
-        wider = _wider(at, spacing, first, alike, back=back)
+        wider, side = _wider(at, spacing, first, alike, back=back)
         widest = np.where(alike, wider.values, widest)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
@@ -154,7 +156,12 @@ def estimate_noise(
         if gone.any() and not x_rounds:
             step = np.maximum(step, _jumps(at, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    longer = _on_long_stairs(at, spacing * WIDER, first, widest, claimed, longest)
+    flat = _flat(at, spacing, seen, side) if back and not x_rounds else np.zeros(1)
+    longer: list[Differences] = []
+    if flat.any():
+        sigma = np.zeros(1)  # what bends beyond is no noise
+    else:
+        longer = _on_long_stairs(at, spacing * WIDER, first, widest, claimed, longest)
     noise = _noise(at, sigma, [*seen, *longer], still, spacing, back=back, x_rounds=x_rounds)
     for part in longer:
         noise = replace(noise, level=np.maximum(noise.level, np.where(part.looked, 2.0 * part.known(), 0.0)))
@@ -164,7 +171,23 @@ def estimate_noise(
     # What such an f shows farther ahead, and not at them, is a part that is rounded.
     if smooth.any():
         step = np.maximum(step, rounded_beyond(at, spacing, first.values, smooth, x_rounds=x_rounds))
-    return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
+    level = np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level)
+    return replace(noise, level=level, flat=flat)
+
+
+def _flat(at: At, spacing: float, seen: list[Differences], side: float) -> Values:
+    """How far one output stays as it is to both sides of x, and bends from there (1,); 0 of several outputs, too.
+
+    side : on which side of x, -1 or 1, values at wider spacing lie.
+    """
+    first, f_x = seen[0].values[:, 0], seen[0].values[0, 0]
+    alone = seen[0].size.size == 1 and bool(seen[0].finite[0])
+    if alone and (first == f_x).all() and len(seen) > 1:
+        return np.array([flat_piece(at, side * spacing * WIDER * SPACED, seen[1].values[:, 0])])
+    near = np.append(first[1], seen[-1].values[:, 0] if len(seen) > 1 else np.nan)
+    if alone and (near[0] == f_x or (near[1:] == f_x).all()):
+        return np.array([flat_piece(at, SPACED * spacing, first)])
+    return np.zeros(1)
 
 
 def _on_long_stairs(
@@ -234,8 +257,10 @@ def _jumps(at: At, spacing: float, first: Differences, slope: Values, gone: Mask
     return jumps(at, SPACED * spacing, first.values, slope / spacing, gone, first.known())
 
 
-def _wider(at: At, spacing: float, first: Differences, alike: Mask, *, back: bool) -> Differences:
-    """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
+def _wider(
+    at: At, spacing: float, first: Differences, alike: Mask, *, back: bool
+) -> tuple[Differences, float]:
+    """Look farther out where the points lay too close; on the other side of x, -1, where f has not changed at all.
 
     On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
     """
@@ -243,8 +268,8 @@ def _wider(at: At, spacing: float, first: Differences, alike: Mask, *, back: boo
     if back and unmoved.any():
         other = differences(at(SPACED * (-spacing * WIDER))).where(alike)
         if other.finite[alike].all():
-            return other
-    return differences(at(SPACED * (spacing * WIDER))).where(alike)
+            return other, -1.0
+    return differences(at(SPACED * (spacing * WIDER))).where(alike), 1.0
 
 
 def _noise(

@@ -45,6 +45,9 @@ ONE_WAY = 0.5
 SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
 # What is no more than so many roundings of f is none.
 BLURRED = 64.0 * EPS
+# Where f begins to move is known to such a factor; where it does so before the first of some points it is looked for
+# from such a part of the way to that on.
+CLOSE, BESIDE = 1.15, 0.01
 
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
@@ -331,6 +334,38 @@ def jump_of(
         if stayed == TIMES:
             return float(left)
     return 0.0
+
+
+def flat_piece(at: At, points: Values, values: Values) -> float:
+    """How far one output is the same to both sides of x, where it goes on without a jump; 0 where it is rounded.
+
+    points, values : (k,) from x on, in a direction in which f moves; nearer to x it did not. An f that is the same next
+    to x is rounded, or has a flat piece, on which its slope is 0. Where it begins to move the one jumps and the other
+    bends: some ten evaluations tell.
+    """
+    f_x, moved = float(values[0]), values != values[0]
+    k = int(moved.argmax())
+    beyond, there = float(points[k]), float(values[k])
+    near = float(points[k - 1]) or BESIDE * beyond
+    # By a few roundings f moves from where it is not flat, as beside a minimum.
+    least = BLURRED * abs(f_x)
+    if not abs(there - f_x) > least or granularity(values[:, None])[0][0] > 0:
+        return 0.0
+    if k == 1 and _value(at, near) != f_x:
+        return 0.0
+    while abs(beyond) > CLOSE * abs(near):
+        middle = math.copysign(math.sqrt(near * beyond), beyond)
+        value = _value(at, middle)
+        near, beyond, there = (middle, beyond, there) if value == f_x else (near, middle, value)
+    if not abs(there - f_x) > least or _value(at, -near) != f_x:
+        return 0.0
+    jump = jump_of(at, np.array([near, beyond]), np.array([[f_x], [there]]), np.zeros(1), 0)
+    return 0.0 if jump > 0 else abs(near)
+
+
+def _value(at: At, offset: float) -> float:
+    """The value of one output at an offset."""
+    return float(at(np.array([offset]))[0, 0])
 
 
 def _changes(points: Values, values: Values, slope: Values) -> Values:

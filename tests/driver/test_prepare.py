@@ -151,3 +151,32 @@ def test_of_a_constant_f_what_is_not_finite_is_the_reason(value, claim):
     assert "x[0]" in report.reason
     assert report.advice == ""
     assert check_gradient(lambda x: value, np.zeros(3), X).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("w", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("n", [1, 5, 20])
+def test_the_slope_of_a_dead_zone_is_0_however_narrow_it_is(n, offset, w):
+    """A sum of soft thresholds, at their centres: 1 beyond w, which every longer step shows, is no slope at x."""
+    a = np.random.default_rng(3).normal(size=n)
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.sign(x - a) * np.maximum(np.abs(x - a) - w, 0.0))) + offset
+
+    assert check_gradient(f, same(0.0), a).outcome is not Outcome.FAIL
+    assert check_gradient(f, same(1.0), a).outcome is Outcome.FAIL
+    # Beyond the zone 1 is right.
+    assert check_gradient(f, same(1.0), a + 0.3 + 3.0 * w).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("tread", [1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_tread_is_no_dead_zone(n, tread):
+    """Stairs of the same width, whose jumps add up to the slope of 1: the slope beyond them counts."""
+    a = np.random.default_rng(3).normal(size=n)
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.sinh(tread * np.round((x - a) / tread))))
+
+    assert check_gradient(f, same(1.0), a).outcome is not Outcome.FAIL
+    assert check_gradient(f, same(0.0), a).outcome is not Outcome.PASS

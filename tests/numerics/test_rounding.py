@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from gradcheck.numerics.rounding import (
     FEW,
     decimal_steps,
+    flat_piece,
     granularity,
     lies_on,
     lowest_bits,
@@ -170,3 +173,43 @@ def test_each_of_several_outputs_has_the_steps_of_its_own_part() -> None:
     found = rounded_beyond(at, 1e-6, f(1e-6 * np.arange(8.0)), smooth)
     assert found.tolist() == [1e-6, 1e-6, 0.0, 0.0]
     assert asked == pytest.approx([1e-5, 1e-4], rel=1e-12)
+
+
+def dead_zone(w: float, offset: float = 0.0) -> Callable[[np.ndarray], np.ndarray]:
+    """Values (k, 1) of a soft threshold: 0 within w, and t beyond it, less w."""
+    return lambda t: (np.sign(t) * np.maximum(np.abs(t) - w, 0.0))[:, None] + offset
+
+
+# On no grid of decimals.
+POINTS = 1e-3 * (np.pi / 3.0) * np.arange(8.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("w", [2e-4, 3.3e-3])
+def test_a_flat_piece_ends_where_f_bends(w, sign, offset):
+    """To within 15 %, from inside; on either side."""
+    at = dead_zone(w, offset)
+    found = flat_piece(at, sign * POINTS, at(sign * POINTS)[:, 0])
+    assert w / 1.15 <= found <= w
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: 1e-3 * np.pi * np.round(t / 3e-3),  # a tread of no decimal step
+        lambda t: np.sin(0.7 + 1e-3 * np.pi * np.round(t / 3e-3)),
+        lambda t: np.maximum(t, 0.0),  # a kink at x
+        lambda t: np.maximum(t, 0.0) + np.where(t < -1e-5, -1.0, 0.0),
+        lambda t: 1.0 + t**2 * 1e-12,  # a minimum, whose rounding alone is flat
+        lambda t: np.zeros_like(t),
+    ],
+    ids=["stairs", "stairs within", "a kink at x", "a jump on the other side", "a minimum", "constant"],
+)
+def test_no_flat_piece_is_seen_where_f_jumps_or_moves_at_once(f):
+    """0: what is the same beside x alone is a tread, or a rounding."""
+
+    def at(t: np.ndarray) -> np.ndarray:
+        return np.asarray(f(t))[:, None]
+
+    assert flat_piece(at, POINTS, at(POINTS)[:, 0]) == 0.0
