@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, 
 from gradcheck.numerics.outputs import HALF_GRID, Noise
 from gradcheck.numerics.outputs import SINGLE as SINGLE_GRID
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.rounding import WIDER, WIDEST, lowest_bits, on_no_grid
+from gradcheck.numerics.rounding import ROWS, SPACED, WIDER, WIDEST, flat_piece, lowest_bits, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import DROWNED
 from gradcheck.numerics.tangents import generator_of, random_units
@@ -46,6 +47,8 @@ TINY, BEYOND = 1e-12, 1e4
 # Where steps are shorter than the first bars are wider: by trial up to 2.01 times, for 500 constants at random points.
 WIDE = 2.2
 
+# Where a flat piece may end, in first spacings.
+FLAT = np.array([SPACED[1], SPACED[-1], WIDER, WIDEST])
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
 
@@ -58,10 +61,12 @@ def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Findi
     rounding : what values of f are known to be rounded to, which points beside x may not show.
     """
     noise, f_x = probe_noise(setting, rng), setting.f_x
-    if noise.flat.any():
-        # No step leaves the flat piece of f on which x lies.
-        away = 0.5 * noise.flat.max() * setting.scales
+    flat = _flat(setting, noise, rng)
+    if flat > 0:
+        # No step leaves the flat piece on which x lies, and what f bends beyond is no noise.
+        away = 0.5 * flat * setting.scales
         setting = replace(setting, room=(away, away))
+        noise = replace(noise, level=np.where(noise.rests, setting.eps * np.abs(f_x), noise.level))
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
     level, still = _of_still(setting, level, noise.constant, rng)
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)
@@ -89,15 +94,31 @@ def _of_still(setting: Setting, level: Flat, constant: Mask, rng: Any) -> tuple[
     return np.where(moves, np.maximum(level, HALF_GRID * lowest_bits(f_x)), level), constant & ~moves
 
 
+def _flat(setting: Setting, noise: Noise, rng: Any) -> float:
+    """How far some output stays as it is to both sides of x, and bends from there, in scales; 0 where none does.
+
+    The first few tell, of which each has to: those of one f are rounded alike.
+    """
+    rests = noise.rests & (noise.digits == "float64")
+    if setting.room is not None or setting.eps_of_x or not rests.any():
+        return 0.0
+    line, spacing, _ = _probed(setting, rng)
+    reach = np.inf
+    for row in np.flatnonzero(rests)[:ROWS].tolist():
+        along = partial(setting.objective.line, line)
+        reach = min(reach, flat_piece(along, setting.f_x, spacing * FLAT, row))
+        if reach == 0:
+            break
+    return reach
+
+
 def probe_noise(setting: Setting, rng: Any) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds.
 
     An output that is claimed to move and stays is looked at farther away.
     """
-    spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
-    own = _own_scales(setting.x, setting.scales, spacing)
-    tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
-    line = Rays(setting.x, [tangent])
+    line, spacing, back = _probed(setting, rng)
+    (tangent,) = line.tangents
 
     def claimed() -> Mask:
         if not isinstance(setting, Problem):
@@ -111,6 +132,14 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
         side, moved = np.where(tangent > 0, setting.room[1], setting.room[0]), tangent != 0
         most = 0.99 * float(np.min(side[moved] / np.abs(tangent[moved]), initial=np.inf))
     return measure_noise(setting.objective, line, setting.f_x, spacing, back=back, claimed=claimed, most=most)
+
+
+def _probed(setting: Setting, rng: Any) -> tuple[Rays, float, bool]:
+    """The line along which noise is measured, the first spacing, and whether there is room behind x, too."""
+    spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
+    own = _own_scales(setting.x, setting.scales, spacing)
+    tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
+    return Rays(setting.x, [tangent]), spacing, back
 
 
 def _tangent(

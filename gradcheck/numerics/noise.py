@@ -30,7 +30,6 @@ from gradcheck.numerics.rounding import (
     WIDEST,
     At,
     distinct,
-    flat_piece,
     granularity,
     jump_of,
     jumps,
@@ -138,10 +137,9 @@ def estimate_noise(
         sigma = first.sigma
     seen = [first]
     still, step = np.zeros(first.size.shape, bool), np.zeros(first.size.shape)
-    widest = first.values
-    side = 1.0
+    widest, rests = first.values, first.values[1] == first.values[0]
     if alike.any():
-        wider, side = _wider(at, spacing, first, alike, back=back)
+        wider = _wider(at, spacing, first, alike, back=back)
         widest = np.where(alike, wider.values, widest)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
@@ -150,18 +148,14 @@ def estimate_noise(
         near, narrower, still = _nearer(at, spacing, first, coarse)
         sigma = np.where(narrower.looked, near, sigma)
         seen.append(narrower)
+        rests |= still & (narrower.values == first.values[0]).all(axis=0)
         slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
         step = np.where(narrower.looked | still, rounded_part(first.values, SPACED[:, None] * slope), 0.0)
         gone = coarse & (near < first.known() / 10.0) & (step == 0)
         if gone.any() and not x_rounds:
             step = np.maximum(step, _jumps(at, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    flat = _flat(at, spacing, seen, side) if back and not x_rounds else np.zeros(1)
-    longer: list[Differences] = []
-    if flat.any():
-        sigma = np.zeros(1)  # what bends beyond is no noise
-    else:
-        longer = _on_long_stairs(at, spacing * WIDER, first, widest, claimed, longest)
+    longer = _on_long_stairs(at, spacing * WIDER, first, widest, claimed, longest)
     noise = _noise(at, sigma, [*seen, *longer], still, spacing, back=back, x_rounds=x_rounds)
     for part in longer:
         noise = replace(noise, level=np.maximum(noise.level, np.where(part.looked, 2.0 * part.known(), 0.0)))
@@ -172,22 +166,7 @@ def estimate_noise(
     if smooth.any():
         step = np.maximum(step, rounded_beyond(at, spacing, first.values, smooth, x_rounds=x_rounds))
     level = np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level)
-    return replace(noise, level=level, flat=flat)
-
-
-def _flat(at: At, spacing: float, seen: list[Differences], side: float) -> Values:
-    """How far one output stays as it is to both sides of x, and bends from there (1,); 0 of several outputs, too.
-
-    side : on which side of x, -1 or 1, values at wider spacing lie.
-    """
-    first, f_x = seen[0].values[:, 0], seen[0].values[0, 0]
-    alone = seen[0].size.size == 1 and bool(seen[0].finite[0])
-    if alone and (first == f_x).all() and len(seen) > 1:
-        return np.array([flat_piece(at, side * spacing * WIDER * SPACED, seen[1].values[:, 0])])
-    near = np.append(first[1], seen[-1].values[:, 0] if len(seen) > 1 else np.nan)
-    if alone and (near[0] == f_x or (near[1:] == f_x).all()):
-        return np.array([flat_piece(at, SPACED * spacing, first)])
-    return np.zeros(1)
+    return replace(noise, level=level, rests=rests & ~noise.constant)
 
 
 def _on_long_stairs(
@@ -257,10 +236,8 @@ def _jumps(at: At, spacing: float, first: Differences, slope: Values, gone: Mask
     return jumps(at, SPACED * spacing, first.values, slope / spacing, gone, first.known())
 
 
-def _wider(
-    at: At, spacing: float, first: Differences, alike: Mask, *, back: bool
-) -> tuple[Differences, float]:
-    """Look farther out where the points lay too close; on the other side of x, -1, where f has not changed at all.
+def _wider(at: At, spacing: float, first: Differences, alike: Mask, *, back: bool) -> Differences:
+    """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
 
     On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
     """
@@ -268,8 +245,8 @@ def _wider(
     if back and unmoved.any():
         other = differences(at(SPACED * (-spacing * WIDER))).where(alike)
         if other.finite[alike].all():
-            return other, -1.0
-    return differences(at(SPACED * (spacing * WIDER))).where(alike), 1.0
+            return other
+    return differences(at(SPACED * (spacing * WIDER))).where(alike)
 
 
 def _noise(
@@ -322,7 +299,7 @@ def _noise(
         slope = np.where((slope == 0) & wide.looked & wide.finite & seen[0].alike, chord, slope)
     # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
     level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
-    return Noise(level, slope, digits, ~(low < high), every)
+    return Noise(level, slope, digits, ~(low < high), every, still)
 
 
 def _stays_and_goes(seen: list[Differences], quantum: Values) -> Mask:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +48,7 @@ class Noise:
     digits : "float64", "float32", "decimal", ...: the grid on which the values of f lie.
     constant : f had the same value at every probed point.
     values : (k, m), those that were probed; nan where an output is not finite or was not looked at.
-    flat : (1,) how far one output is the same to both sides of x, if it bends from there; 0 where it does not, and of
-        several.
+    rests : f moves, and has next to x the value that it has at x.
     """
 
     level: Values
@@ -58,7 +56,7 @@ class Noise:
     digits: NDArray[np.object_]
     constant: Mask
     values: Values
-    flat: Values = field(default_factory=partial(np.zeros, 1))
+    rests: Mask
 
 
 def with_still_outputs(noise: Noise, f_x: Values) -> Noise:

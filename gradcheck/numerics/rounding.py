@@ -336,36 +336,36 @@ def jump_of(
     return 0.0
 
 
-def flat_piece(at: At, points: Values, values: Values) -> float:
+def flat_piece(at: At, f_x: Values, radii: Values, row: int) -> float:
     """How far one output is the same to both sides of x, where it goes on without a jump; 0 where it is rounded.
 
-    points, values : (k,) from x on, in a direction in which f moves; nearer to x it did not. An f that is the same next
-    to x is rounded, or has a flat piece, on which its slope is 0. Where it begins to move the one jumps and the other
-    bends: some ten evaluations tell.
+    f_x : (m,). radii : (k,) offsets at which it is looked for where that one moves, the shortest first. An f that is
+    the same next to x is rounded, or has a flat piece, on which its slope is 0. Where it begins to move the one jumps
+    and the other bends: some twenty evaluations tell.
     """
-    f_x, moved = float(values[0]), values != values[0]
-    k = int(moved.argmax())
-    beyond, there = float(points[k]), float(values[k])
-    near = float(points[k - 1]) or BESIDE * beyond
-    # By a few roundings f moves from where it is not flat, as beside a minimum.
-    least = BLURRED * abs(f_x)
-    if not abs(there - f_x) > least or granularity(values[:, None])[0][0] > 0:
+    near, beyond, there = 0.0, 0.0, f_x
+    for radius in [BESIDE * float(radii[0]), *radii.tolist()]:
+        ends = at(np.array([radius, -radius]))
+        moved = ends[:, row] != f_x[row]
+        if moved.any():
+            beyond, there = (radius, ends[0]) if moved[0] else (-radius, ends[1])
+            break
+        near = radius
+    side = math.copysign(1.0, beyond)
+    while near > 0 and abs(beyond) > CLOSE * near:
+        middle = math.sqrt(near * abs(beyond))
+        (value,) = at(np.array([side * middle]))
+        if value[row] == f_x[row]:
+            near = middle
+        else:
+            beyond, there = side * middle, value
+        # By a few roundings f moves from where it is not flat, as beside a minimum.
+        if not abs(there[row] - f_x[row]) > BLURRED * abs(f_x[row]):
+            return 0.0
+    if beyond == 0 or near == 0 or at(np.array([-side * near]))[0, row] != f_x[row]:
         return 0.0
-    if k == 1 and _value(at, near) != f_x:
-        return 0.0
-    while abs(beyond) > CLOSE * abs(near):
-        middle = math.copysign(math.sqrt(near * beyond), beyond)
-        value = _value(at, middle)
-        near, beyond, there = (middle, beyond, there) if value == f_x else (near, middle, value)
-    if not abs(there - f_x) > least or _value(at, -near) != f_x:
-        return 0.0
-    jump = jump_of(at, np.array([near, beyond]), np.array([[f_x], [there]]), np.zeros(1), 0)
-    return 0.0 if jump > 0 else abs(near)
-
-
-def _value(at: At, offset: float) -> float:
-    """The value of one output at an offset."""
-    return float(at(np.array([offset]))[0, 0])
+    edge = np.array([side * near, beyond])
+    return 0.0 if jump_of(at, edge, np.stack([f_x, there]), np.zeros(f_x.size), row) > 0 else near
 
 
 def _changes(points: Values, values: Values, slope: Values) -> Values:

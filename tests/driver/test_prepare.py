@@ -180,3 +180,18 @@ def test_a_tread_is_no_dead_zone(n, tread):
 
     assert check_gradient(f, same(1.0), a).outcome is not Outcome.FAIL
     assert check_gradient(f, same(0.0), a).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("w", [1e-3, 1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize("n", [2, 5])
+def test_of_many_outputs_each_may_have_a_dead_zone(n, w):
+    """Beside others without one."""
+    a = np.random.default_rng(3).normal(size=n)
+    zones = np.arange(n) % 2 == 0
+
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.where(zones, np.sign(x - a) * np.maximum(np.abs(x - a) - w, 0.0) + 1.0, np.sin(x))
+
+    right = np.diag(np.where(zones, 0.0, np.cos(a)))
+    assert check_jacobian(f, lambda x: right, a).outcome is not Outcome.FAIL
+    assert check_jacobian(f, lambda x: right + np.diag(1.0 * zones), a).outcome is not Outcome.PASS

@@ -941,7 +941,9 @@ def test_a_pair_computes_in_the_coarser_of_its_dtypes(of_x, of_grad, name):
 def noise_with(*values: float, constant: bool) -> Noise:
     """Make what a probing found, as far as the inspection reads it."""
     digits = np.array(["float64"], object)
-    return Noise(np.zeros(1), np.zeros(1), digits, np.array([constant]), np.array(values)[:, None])
+    return Noise(
+        np.zeros(1), np.zeros(1), digits, np.array([constant]), np.array(values)[:, None], np.zeros(1, bool)
+    )
 
 
 def test_an_f_that_is_known_at_x_alone_ends_the_check():

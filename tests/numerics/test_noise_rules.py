@@ -655,7 +655,7 @@ def still_beside(
     values = np.full((8, len(f_x)), np.nan)
     values[:seen] = f_x
     names = np.array(digits or ["float64"] * len(f_x), object)
-    noise = Noise(np.array(level), np.zeros(len(f_x)), names, np.array(still), values)
+    noise = Noise(np.array(level), np.zeros(len(f_x)), names, np.array(still), values, np.array(still))
     told = with_still_outputs(noise, np.array(f_x))
     assert told.constant.tolist() == [each and seen > 1 for each in still]
     return told.level.tolist()
@@ -677,7 +677,9 @@ def test_a_value_that_never_moved_is_rounded_as_a_float32_at_most():
     assert still_beside([0.12345678], [1e-12], [True], seen=1) == [1e-12]
     assert still_beside([0.12345678], [1e-12], [True], seen=2) == pytest.approx([6e-9], abs=0)
     once = np.where(np.arange(8)[:, None] > [7, 0], np.nan, 1.0)
-    noise = Noise(np.zeros(2), np.zeros(2), np.array(["float64"] * 2, object), np.ones(2, bool), once)
+    noise = Noise(
+        np.zeros(2), np.zeros(2), np.array(["float64"] * 2, object), np.ones(2, bool), once, np.zeros(2, bool)
+    )
     assert with_still_outputs(noise, np.ones(2)).constant.tolist() == [True, False]
 
 

@@ -73,7 +73,7 @@ def test_a_curvature_is_known_by_two_steps():
 def test_steps_that_are_longer_than_x_is_large_come_first(own, first):
     """Of four the two smallest are its own; of an x of 0 none is."""
     level, no = np.full(1, 1e-9), np.zeros(1, bool)
-    noises = Noise(level, np.ones(1), np.array(["float64"], object), no, np.zeros((8, 1)))
+    noises = Noise(level, np.ones(1), np.array(["float64"], object), no, np.zeros((8, 1)), no)
     change = np.stack([STEPS[:4], -STEPS[:4]])[:, :, None]
 
     found = Model(np.ones(1), np.full(1, 0.9), 0.0, 2, 1.0, own, noises).remainders(STEPS[:4], change)

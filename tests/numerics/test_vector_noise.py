@@ -235,7 +235,14 @@ def test_an_output_of_eight_digits_that_never_moves_does_not_accuse(claimed):
 def test_outputs_that_lie_in_a_line_by_luck_have_the_noise_of_the_others():
     """Of ten with noise of 1e-8 of themselves two show none; that of the least noisy tenth is theirs."""
     level = np.array([1e-16, 1e-16, *np.full(8, 2e-8)])
-    noise = Noise(level, np.ones(10), np.full(10, "float64", object), np.zeros(10, bool), np.ones((8, 10)))
+    noise = Noise(
+        level,
+        np.ones(10),
+        np.full(10, "float64", object),
+        np.zeros(10, bool),
+        np.ones((8, 10)),
+        np.zeros(10, bool),
+    )
     assert with_lucky_outputs(noise, np.full(10, 2.0)).level == pytest.approx(np.full(10, 2e-8))
     # By what part they are of themselves.
     sizes = np.array([1e-3, 0.0, *np.full(8, 2.0)])
