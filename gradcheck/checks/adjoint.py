@@ -20,8 +20,7 @@ from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.contract import check_callables
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence

@@ -38,8 +38,8 @@ def numbers(value: Any, name: str) -> Array:
     """An argument of an operator. Raises TypeError or ValueError for what is none."""
     try:
         array = as_array(value)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype == object and not isinstance(value, np.ndarray):
@@ -96,8 +96,8 @@ class Operator:
             raise
         try:
             result = as_array(returned).copy()
-        except (ValueError, TypeError) as error:
-            raise TypeError(f"{self.name} returned what cannot be read as an array: {error}") from None
+        except TypeError as error:
+            raise TypeError(f"{self.name} returned what is none: {error}") from None
         self.changed |= not np.array_equal(mine, kept)
         self.returns = result.dtype
         if result.dtype.kind not in "fciub":

@@ -165,8 +165,8 @@ class Pushforward(UserProduct):
         self.overwrites |= bool(changed(parameters, along, parameters.on_grid(v)))
         try:
             array = as_array(result)
-        except (ValueError, TypeError) as error:
-            raise NotScalarError(f"{self.what} cannot be read as an array: {error}") from None
+        except TypeError as error:
+            raise NotScalarError(f"{self.what}: {error}") from None
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (math.prod(self.shape),)):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
@@ -195,5 +195,5 @@ def _value(asked: Asked) -> NDArray[Any]:
     result = called(asked.single, asked.recipe.x, asked.recipe.args, "f")
     try:
         return as_array(result)
-    except (ValueError, TypeError):
+    except TypeError:
         return np.empty(0)

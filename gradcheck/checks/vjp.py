@@ -28,8 +28,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
 from gradcheck.report.text import discrepancy

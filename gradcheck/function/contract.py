@@ -17,8 +17,8 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix, dtype_by_digits, dtype_of
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
+from gradcheck.parameters.block import output_name
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
-from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome

@@ -18,7 +18,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import MUCH, Family, Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
-from gradcheck.parameters.leaves import ForeignArrayError, as_array, widened
+from gradcheck.parameters.leaves import as_array, widened
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
@@ -367,10 +367,10 @@ def _array_from(result: Any, wanted: str) -> NDArray[Any]:
     """What f returned as an array, an empty one of objects where it is none; wanted : what f must return."""
     try:
         return widened(as_array(result))
-    except ForeignArrayError as error:
+    except TypeError as error:
+        if isinstance(result, list | tuple):
+            return np.empty(0, object)
         raise NotScalarError(f"f must return {wanted}; {error}") from None
-    except (ValueError, TypeError):
-        return np.empty(0, object)
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:

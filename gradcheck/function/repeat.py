@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.objective import BudgetSpentError, Objective
-from gradcheck.parameters.matrix_names import output_name
+from gradcheck.parameters.block import output_name
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance

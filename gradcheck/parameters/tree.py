@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.parameters.block import Block
+from gradcheck.parameters.block import Block, output_name
 from gradcheck.parameters.leaves import (
     DOUBLE,
     all_finite,
@@ -36,11 +36,15 @@ class Parameters:
     it is a list of arrays.
     Integers become float64. A complex entry z is the pair (Re z, Im z); the gradient of a real f is
     df/dRe z + i df/dIm z, the direction of steepest ascent (PyTorch's convention; JAX's is its conjugate).
+
+    columns, outputs : of the entries of a Jacobian, the structure of x and the shape of f's outputs.
     """
 
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     _rebuild: Callable[[list[Any]], Any]
+    columns: Parameters | None = None
+    outputs: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, x: Any) -> tuple[Parameters, Flat]:
@@ -102,8 +106,15 @@ class Parameters:
         return self.blocks[int(np.searchsorted(stops, flat_index, side="right"))]
 
     def name(self, flat_index: int) -> str:
-        """The name of one real, as a person would write it."""
-        return self.block_of(flat_index).entry_name(flat_index)
+        """The name of one real, as a person would write it; `J[3, 7] (row, column)` where these have others."""
+        name = self.block_of(flat_index).entry_name(flat_index)
+        if self.columns is None:
+            return name
+        i, j = divmod(flat_index, self.columns.size)
+        row = self.columns.name(i) if self.blocks[0].name == "H" else output_name(self.outputs, i)
+        column = self.columns.name(j)
+        plain = row in (f"f[{i}]", f"x[{i}]", "f") and column == f"x[{j}]"
+        return name if plain else f"{name} ({row}, {column})"
 
     def scales(self, flat: Flat) -> Flat:
         """The size (size,) of the steps' unit for each coordinate: |x_i|, within reason.
@@ -249,6 +260,12 @@ def _one_array(shape: tuple[int, ...]) -> Parameters:
     """The structure of one array of doubles: the same for all of a shape, with what was made of it."""
     block = Block("x", shape, DOUBLE, 0, math.prod(shape))
     return Parameters((block,), (), _first if shape else _first_without_axes)
+
+
+def jacobian_names(outputs: tuple[int, ...], parameters: Parameters, symbol: str = "J") -> Parameters:
+    """The entries of J (m, n) as one flat vector; outputs : the shape of what f returns."""
+    m, n = math.prod(outputs), parameters.size
+    return Parameters((Block(symbol, (m, n), DOUBLE, 0, m * n),), (), _first, parameters, outputs)
 
 
 def _first(values: list[Any]) -> Any:

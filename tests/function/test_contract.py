@@ -212,7 +212,7 @@ def test_a_gradient_that_differs_between_two_calls_fails():
         (2 * X + 0j, "grad is complex (complex128) where x is real (float64)"),
         (None, "grad is None; real or complex numbers are needed"),
         (np.array(["2", "4", "6"]), "grad holds <U1 (ndarray); real or complex numbers are needed"),
-        ([[1.0, 2.0], [3.0]], "grad cannot be read as an array"),
+        ([[1.0, 2.0], [3.0]], "grad: list cannot be read as an array"),
         (lambda: X, "grad holds object (function); real or complex numbers are needed"),
     ],
     ids=["column", "short", "scalar", "row", "dict", "complex", "None", "strings", "ragged", "function"],
