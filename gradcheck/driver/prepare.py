@@ -26,7 +26,7 @@ from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
-from gradcheck.results.undecided import Advice, Remedy, Undecided
+from gradcheck.results.undecided import Remedy, Undecided
 from gradcheck.results.words import count, number
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
@@ -210,7 +210,8 @@ def unmoved(setting: Problem) -> tuple[Problem, Finding]:
     if setting.tolerance.atol > 0:
         return setting, Finding(CONSTANT)
     hidden = WIDE * 3.0 * WEIGHTS * float(np.max(setting.level / setting.relative_step)) / float(at)
-    advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE)]
+    remedies: tuple[Remedy, ...] = (Remedy.DIGITS, Remedy.ELSEWHERE)
+    offered = None
     claimed = setting.matrix.norms(np.ones(setting.x.size))
     # One that is far larger than all that is claimed lets anything pass: x is too small for the steps that f needs.
     # Beside values that may be rounded by a large part of themselves no bar is known.
@@ -218,9 +219,9 @@ def unmoved(setting: Problem) -> tuple[Problem, Finding]:
         claimed is not None and claimed.any() and hidden >= BEYOND * claimed.max() / math.sqrt(setting.x.size)
     )
     if not beyond and not ((f_x != 0) & (setting.level > DROWNED * np.abs(f_x))).any():
-        advice.append(Advice(Remedy.ATOL, max(hidden, TINY)))
+        remedies, offered = (*remedies, Remedy.ATOL), max(hidden, TINY)
     value = float(f_x[0]) if f_x.size == 1 else None
-    why = Undecided("f", Limit.CONSTANT, value=value, known=False, advice=tuple(advice))
+    why = Undecided("f", Limit.CONSTANT, value=value, known=False, remedies=remedies, offered=offered)
     return setting, Finding("f does not depend on x at all", Outcome.INCONCLUSIVE, final=True, undecided=why)
 
 
