@@ -18,7 +18,7 @@ from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.matrix import dtype_of
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
@@ -250,7 +250,7 @@ class _Line:
     def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
         offsets = np.stack([steps, -steps], axis=1).ravel()
-        moved = self.objective.line(Rays(self.x, [self.v]), offsets) - f_x
+        moved = self.objective.line(Lines.rays(self.x, [self.v]), offsets) - f_x
         return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
 
 
@@ -304,7 +304,7 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
     steps = largest * 2.0 ** -np.arange(STEPS)
     eps = max(eps_of(b.real_dtype) for b in parameters.blocks)
-    noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
+    noises = measure_noise(objective, Lines.rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
     change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())
     if not cut and not np.isfinite(change).any():

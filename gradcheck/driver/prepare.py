@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.undecided import SINGLE
 from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.evidence.farther import leave
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, measure_noise
@@ -93,7 +93,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
     own = _own_scales(setting.x, setting.scales, spacing)
     tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
-    line = Rays(setting.x, [tangent])
+    line = Lines.rays(setting.x, [tangent])
 
     def claimed() -> Mask:
         if not isinstance(setting, Problem):
@@ -242,7 +242,7 @@ def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     if not (change > 0).any() or not objective.affords(2 * len(FAR_AWAY)):
         return ()
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
-    values = objective.line(Rays(x, [tangent]), offsets).reshape(offsets.size, -1)
+    values = objective.line(Lines.rays(x, [tangent]), offsets).reshape(offsets.size, -1)
     known = np.vstack([f_x, np.where(np.isfinite(values), values, f_x)])
     # Where x is held in a coarser type so are the terms of f, whatever its sum is divided by.
     coarse = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)

@@ -70,7 +70,9 @@ def test_of_limits_of_equally_many_entries_the_first_is_named(shift):
         estimate = Estimate(**parts | {"limit": limit})
         judgement = judge(value, estimate, value, Tolerance(1e-6))
         evidence = Entries(np.arange(limits.size), value, estimate, judgement)
-        return undecided_entries(parameters, evidence, limits.size, Circumstances(Tolerance(1e-6))).limit
+        return undecided_entries(
+            parameters, evidence, limits.size, Circumstances(Tolerance(1e-6), budgeted=True)
+        ).limit
 
     assert named(limits) is limits[0]
     more = limits.copy()
