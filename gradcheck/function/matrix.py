@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -15,36 +15,6 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat, Index
 from gradcheck.parameters.leaves import DOUBLE, eps_of
 from gradcheck.parameters.tree import Parameters
-
-
-class Matrix(Protocol):
-    """J (m, n): what can be asked of it."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-
-    def product(self, tangent: Flat) -> Flat:
-        """J v (m,)."""
-
-    def norms(self, tangent: Flat) -> Flat | None:
-        """(m,) the root of the sum of squares of the terms of J v; None where the entries are not known."""
-        return None
-
-    def entries(self, rows: Index, columns: Index) -> Flat:
-        """J[rows, columns], (L,)."""
-
-    def largest(self, tangent: Flat) -> Flat | None:
-        """(m,) the largest term of each row of J v; None where the entries are not known."""
-        return None
-
-    def mended(self, factors: Flat, change: Any) -> Matrix:
-        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
-
-    def transposed(self) -> Matrix | None:
-        """J'; None where the entries are not known."""
-        return None
-
 
 # Terms of J v that are squared at once, so that they take little memory.
 TERMS = 2**17
@@ -182,7 +152,7 @@ def values_at(places: Index, values: Flat, wanted: Index) -> Flat:
 
 
 @dataclass(frozen=True)
-class Product(Matrix):
+class Product:
     """Only v -> J v is known, and what is said to be u -> J^T u, if anything is: `rmatvec`."""
 
     size: tuple[int, int]
@@ -218,6 +188,18 @@ class Product(Matrix):
         """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
         return Product(self.size, lambda v: factors * self.matvec(v) + change @ v)
 
+    def norms(self, _: Flat) -> None:
+        """Of terms that are not known."""
+
+    def largest(self, _: Flat) -> None:
+        """Of terms that are not known."""
+
+    def transposed(self) -> None:
+        """Nothing, where entries are not known."""
+
+
+# J (m, n): what can be asked of it.
+Matrix = Dense | Sparse | Product
 
 # Columns that a product is asked for, one by one, to have all entries of J where it is wrong; and so many entries at
 # the most, 160 MB.
