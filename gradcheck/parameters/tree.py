@@ -205,11 +205,10 @@ class Parameters:
             return [tree]  # the common case, and the fast one
         arrays = self.arrays(tree, what)
         for b, array in zip(self.blocks, arrays, strict=True):
-            where = b.name if len(self.blocks) > 1 else "x"
             if array.shape != b.shape:
-                raise ValueError(f"{what} has shape {array.shape} where {where} has shape {b.shape}")
+                raise ValueError(f"{what} has shape {array.shape} where {b.name} has shape {b.shape}")
             if array.dtype.kind == "c" and not b.is_complex:
-                raise TypeError(f"{what} is complex ({array.dtype}) where {where} is real ({b.dtype})")
+                raise TypeError(f"{what} is complex ({array.dtype}) where {b.name} is real ({b.dtype})")
         return arrays
 
     def arrays(self, tree: Any, what: str = "grad") -> list[NDArray[Any]]:
@@ -223,7 +222,7 @@ class Parameters:
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
         """The leaves of a tree of this structure as they are, in the order of the blocks. Raises as `arrays` does."""
-        if len(self.blocks) == 1 and self.blocks[0].name == "x":
+        if len(self.blocks) == 1 and self.blocks[0].name in ("x", "f(x)"):
             if isinstance(tree, Mapping):
                 raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
             return [tree]
@@ -258,7 +257,12 @@ def _doubles(x: Any) -> bool:
 @lru_cache(maxsize=64)
 def _one_array(shape: tuple[int, ...]) -> Parameters:
     """The structure of one array of doubles: the same for all of a shape, with what was made of it."""
-    block = Block("x", shape, DOUBLE, 0, math.prod(shape))
+    return one_array("x", shape, DOUBLE)
+
+
+def one_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Parameters:
+    """The structure of one array of reals."""
+    block = Block(name, shape, dtype, 0, math.prod(shape))
     return Parameters((block,), (), _first if shape else _first_without_axes)
 
 
