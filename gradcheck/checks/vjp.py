@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat, Mask
+from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import UserProduct
 from gradcheck.diagnosis.undecided import Circumstances
@@ -22,7 +22,7 @@ from gradcheck.function.contract import inspect_f
 from gradcheck.function.matrix import MOST_ENTRIES
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.outputs import HALF_GRID
-from gradcheck.numerics.rounding import granularity, on_no_grid
+from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
@@ -43,8 +43,6 @@ MIXED, COLUMNS = 6, 4
 # Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
 # them a row may hardly move. What an output moves by is more than this many of its roundings.
 LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
-# Outputs of few digits that stay there are looked at once more, so many times as far.
-FARTHER = 10.0
 # Rows up to which each is asked for where those cotangents say that something is wrong; and of more, those that are
 # named in one column.
 ASKED, ROWS = 2000, 16
@@ -139,10 +137,8 @@ def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat,
     start = np.asarray(f_x, np.float64).ravel()
     size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
     rounding = MOVED * float(np.finfo(pull.space.blocks[0].dtype).eps) * np.abs(start)
-    for length in (1.0,) * LOOKS + (FARTHER,):
-        if length == FARTHER and not (few_digits := ~moved & _of_few_digits(start)).any():
-            continue
-        step = length * LOOK * parameters.scales(x) * random_units(generator, x.size)
+    for _ in range(LOOKS):
+        step = LOOK * parameters.scales(x) * random_units(generator, x.size)
         if room is not None:
             step = np.clip(step, -room[0], room[1])
         with np.errstate(all="ignore"):
@@ -153,9 +149,8 @@ def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat,
                 continue  # off f's domain, or no array: the check itself will say so
             if apart.shape == start.shape:
                 seen.append(np.asarray(values, np.float64).ravel())
-                moves = np.isfinite(apart) & (apart > rounding)
-                moved |= moves if length < FARTHER else moves & few_digits
-                size = np.maximum(size, np.where(np.isfinite(apart), apart / length, 0.0))
+                moved |= np.isfinite(apart) & (apart > rounding)
+                size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
     usual = float(np.median(size[moved])) if moved.any() else 1.0
     # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
     weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)
@@ -168,13 +163,6 @@ def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat,
     every[~np.isfinite(every)] = np.nan
     terms = HALF_GRID * mix * np.where(moved, granularity(every)[0], 0.0)
     return mix, np.sqrt(start.size) * np.array([root_mean_square(row) for row in terms])
-
-
-def _of_few_digits(values: Flat) -> Mask:
-    """Which numbers (m,) may be rounded to the digits that they have; counts and indices, whole ones, are not asked."""
-    return np.array(
-        [value != round(value) and not on_no_grid(value) for value in np.nan_to_num(values).tolist()]
-    )
 
 
 def _rows_named(report: Report, asked: Asked, pull: UserProduct, cotangent: Flat) -> Report:
