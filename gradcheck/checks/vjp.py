@@ -40,9 +40,9 @@ from gradcheck.results.words import count
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
-# Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
-# them a row may hardly move. What an output moves by is more than this many of its roundings.
-LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
+# How long the random tangents are, in x's scales, along which the size of each row is looked at: along one a row may
+# hardly move, and over a short one not if it is rounded. What an output moves by is more than MOVED roundings of it.
+LOOKS, MOVED = (1e-2, 1e-2, 1e-1), 8.0
 # Rows up to which each is asked for where those cotangents say that something is wrong; and of more, those that are
 # named in one column.
 ASKED, ROWS = 2000, 16
@@ -83,7 +83,7 @@ def _mixed(asked: Asked, pull: UserProduct, f_x: Any) -> Report:
             return mix @ (rows.reshape(pull.space.size, -1) if vectorized else rows.ravel())
 
     of_mix = replace(
-        asked, f=mixed, jac=lambda *_: _rows(pull, mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding
+        asked, f=mixed, jac=lambda *_: _rows(pull, mix), symbol="UJ", spent=1 + len(LOOKS), rounding=rounding
     )
     report = judge_jacobian(of_mix)
     if report.outcome is Outcome.FAIL and report.wrong:
@@ -137,8 +137,8 @@ def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat,
     start = np.asarray(f_x, np.float64).ravel()
     size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
     rounding = MOVED * float(np.finfo(pull.space.blocks[0].dtype).eps) * np.abs(start)
-    for _ in range(LOOKS):
-        step = LOOK * parameters.scales(x) * random_units(generator, x.size)
+    for length in LOOKS:
+        step = length * parameters.scales(x) * random_units(generator, x.size)
         if room is not None:
             step = np.clip(step, -room[0], room[1])
         with np.errstate(all="ignore"):
@@ -150,7 +150,7 @@ def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat,
             if apart.shape == start.shape:
                 seen.append(np.asarray(values, np.float64).ravel())
                 moved |= np.isfinite(apart) & (apart > rounding)
-                size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
+                size = np.maximum(size, np.where(np.isfinite(apart), apart / length, 0.0))
     usual = float(np.median(size[moved])) if moved.any() else 1.0
     # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
     weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)

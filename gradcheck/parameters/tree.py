@@ -92,9 +92,14 @@ class Parameters:
         return np.result_type(DOUBLE, *(b.real_dtype for b in self.blocks))
 
     @cached_property
+    def is_array(self) -> bool:
+        """Whether it is one array, and no tree."""
+        return len(self.blocks) == 1 and not self.blocks[0].name.startswith("params")
+
+    @cached_property
     def plain(self) -> bool:
         """Whether x is one array of doubles, so that its tree is the vector but for the shape."""
-        return len(self.blocks) == 1 and self.blocks[0].name == "x" and self.blocks[0].dtype == DOUBLE
+        return self.is_array and self.blocks[0].dtype == DOUBLE
 
     def rounding(self, point: Flat) -> Flat:
         """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
@@ -222,7 +227,7 @@ class Parameters:
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
         """The leaves of a tree of this structure as they are, in the order of the blocks. Raises as `arrays` does."""
-        if len(self.blocks) == 1 and self.blocks[0].name in ("x", "f(x)"):
+        if self.is_array:
             if isinstance(tree, Mapping):
                 raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
             return [tree]
