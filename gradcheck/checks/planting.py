@@ -154,23 +154,19 @@ def power(
     given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
     if mutations is None:
         mutations = standard_mutations(gradient_of if is_callable else None)
-    right = copy.deepcopy(given)
+    right, before = copy.deepcopy(given), _arrays(parameters, given)
     seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
     planted: list[Planted] = []
-
-    def arrays(tree: Any) -> dict[str, Flat]:
-        values = parameters.flatten(tree)
-        return {block.name: values[block.slice] for block in parameters.blocks}
-
     try:
         for mutation, s in zip(mutations, seeds, strict=True):
             at, generator = parameters.unflatten(flat.copy()), np.random.default_rng(s)
             wrong, why = _mutated(mutation, right, at, generator)
             if wrong is None:
-                planted.append(Planted(mutation.name, NOT_APPLICABLE, math.nan, math.nan, why))
-                continue
-            judged = check(memory.recall, wrong)
-            planted.append(_judged(mutation.name, report, judged, arrays(right), arrays(wrong)))
+                found = Planted(mutation.name, NOT_APPLICABLE, math.nan, math.nan, why)
+            else:
+                after, judged = _arrays(parameters, wrong), check(memory.recall, wrong)
+                found = _judged(mutation.name, report, judged, before, after)
+            planted.append(found)
     except KeyboardInterrupt:  # the report of one that is interrupted is on a mistake: nobody should read it
         raise GradientCheckInterrupted(Power(report, tuple(planted), memory.nfev, interrupted=True)) from None
     return Power(report, tuple(planted), memory.nfev)
@@ -226,6 +222,12 @@ def _mutated(mutation: Mutation, given: Any, x: Any, generator: np.random.Genera
         return mutation.apply(given, x, generator), "it changes nothing in this gradient"
     except Exception as error:  # the gradient at another point, where there may be none
         return None, error_text(error)
+
+
+def _arrays(parameters: Parameters, tree: Any) -> dict[str, Flat]:
+    """The arrays of a gradient, flat, by their names."""
+    values = parameters.flatten(tree)
+    return {block.name: values[block.slice] for block in parameters.blocks}
 
 
 def _judged(

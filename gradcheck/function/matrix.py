@@ -21,8 +21,6 @@ TERMS = 2**17
 # Formats by the bits of their numbers, bfloat16 the first, and from how many of these on they are told, so many of them
 # small.
 FORMATS, SMALL_ONES = (("float16", 8, 8), ("float16", 11, 8), ("float32", 24, 4)), 2
-# So many numbers, or some more, tell the format of an array; whether the others fit is asked of as many at once.
-TOLD_BY = 4096
 # Sums of squares beyond these may have lost some to underflow or overflow.
 SMALLEST, LARGEST = 1e-250, 1e250
 
@@ -276,9 +274,7 @@ def dtype_by_digits(values: NDArray[Any], dtype: str) -> str:
     first = values.item(0)
     if first != float(np.float32(first)):
         return dtype
-    flat = values.reshape(-1)
-    some = flat[:: max(1, flat.size // TOLD_BY)]
-    known = np.abs(some[some != 0])
+    known = np.abs(values[values != 0])
     mantissa = np.frexp(known)[0]
     small = known <= known.max(initial=0.0) / 4.0
     for name, bits, least in FORMATS:
@@ -289,17 +285,8 @@ def dtype_by_digits(values: NDArray[Any], dtype: str) -> str:
             continue
         full = 0.25 * held != np.rint(0.25 * held)
         told = 2 * np.count_nonzero(full) >= full.size and np.count_nonzero(full & small) >= SMALL_ONES
-        return name if told and _has_bits(flat, bits) else dtype
+        return name if told else dtype
     return dtype
-
-
-def _has_bits(values: Flat, bits: int) -> bool:
-    """Whether no number (k,) has more than so many bits; a part after another."""
-    for start in range(0, values.size, TOLD_BY):
-        held = np.frexp(values[start : start + TOLD_BY])[0] * 2.0**bits
-        if (held != np.rint(held)).any():
-            return False
-    return True
 
 
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:
