@@ -42,7 +42,7 @@ from gradcheck.results.words import count
 MIXED, COLUMNS = 6, 4
 # How long the random tangents are, in x's scales, along which the size of each row is looked at: along one a row may
 # hardly move, and over a short one not if it is rounded. What an output moves by is more than MOVED roundings of it.
-LOOKS, MOVED = (1e-2, 1e-2, 1e-1), 8.0
+LOOKS, MOVED = (1e-2, 3e-2, 1e-1), 8.0
 # Rows up to which each is asked for where those cotangents say that something is wrong; and of more, those that are
 # named in one column.
 ASKED, ROWS = 2000, 16
