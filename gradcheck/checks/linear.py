@@ -76,8 +76,8 @@ def accepted_of(dtype: str, rtol: float | None) -> float:
 class UserProduct:
     """J v, or J^T u, as a user's function gives it; remembers what it did to x and to v or u.
 
-    argument : what v or u is called, `tangent` or `cotangent`. space : its structure. answers : that of the product.
-    dtype : the coarsest of any of them.
+    what, argument : what the function, and v or u, are called, the latter `tangent` or `cotangent`. space : the
+    structure of v or u. answers : that of the product. dtype : the coarsest of any of them.
     """
 
     function: Callable[..., Any]
@@ -104,8 +104,9 @@ class UserProduct:
         self.changes = self.changes or changed(self.recipe.parameters, given, self.recipe.flat)
         self.overwrites |= bool(changed(self.space, argument, kept))
         try:
-            if self.argument == "tangent" and np.shape(result) == (self.answers.size,):
-                result = np.reshape(result, self.answers.blocks[0].shape)  # as scipy.optimize takes it
+            flat = self.argument == "tangent" and self.answers.is_array  # as scipy.optimize has it
+            if flat and np.shape(result) == (self.answers.size,):
+                result = np.reshape(result, self.answers.blocks[0].shape)
             answer, arrays = self.answers.flatten(result, self.what), self.answers.arrays(result)
         except (ValueError, TypeError) as error:
             raise NotScalarError(str(error)) from None
