@@ -24,7 +24,7 @@ from benchmarks import corpus, jacobians, peer_corpus, trials
 from benchmarks.corpus import flat, like
 from benchmarks.corpus.disturbed import DISTURBANCES
 from gradcheck import mutations
-from gradcheck.results.undecided import Advice, Remedy
+from gradcheck.results.undecided import Remedy
 
 Array = Any
 Report = gradcheck.Report
@@ -211,27 +211,26 @@ def follow(case: Case, report: Report) -> tuple[Report, list[Remedy], bool]:
     options: dict[str, Any] = {}
     followed: list[Remedy] = []
     while report.outcome is gradcheck.Outcome.INCONCLUSIVE and len(followed) < TURNS:
-        advised = () if report.undecided is None else report.undecided.advice
+        advised = () if report.undecided is None else report.undecided.remedies
         if not advised:
             return report, followed, False
         # What did not decide it is followed once more only where there is nothing else.
-        for advice in sorted(advised, key=lambda advice: advice.remedy in followed):
-            changed = _apply(case, report, advice, options)
+        for remedy in sorted(advised, key=followed.__contains__):
+            changed = _apply(case, report, remedy, options)
             if changed is not None and (changed[0] is not case or changed[1] != options):
-                (case, options), remedy = changed, advice.remedy
+                case, options = changed
                 break
         else:
-            return report, [*followed, advised[0].remedy], bool(followed)
+            return report, [*followed, advised[0]], bool(followed)
         followed.append(remedy)
         report = case.check(options)
     return report, followed, True
 
 
 def _apply(
-    case: Case, report: Report, advice: Advice, options: dict[str, Any]
+    case: Case, report: Report, remedy: Remedy, options: dict[str, Any]
 ) -> tuple[Case, dict[str, Any]] | None:
     """The check as one advice has it; None where a machine cannot follow it."""
-    remedy = advice.remedy
     if remedy in (Remedy.RESOLUTION, Remedy.ATOL):
         printed = re.search(rf"{remedy.value}=([\d.e+-]+)", report.advice)
         return None if printed is None else (case, options | {remedy.value: float(printed[1].rstrip("."))})

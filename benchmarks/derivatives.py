@@ -19,7 +19,7 @@ from scipy.optimize import approx_fprime, rosen, rosen_der
 from scipy.optimize._numdiff import approx_derivative, group_columns
 
 from gradcheck import check_gradient, check_jacobian
-from gradcheck.function.lines import Axes
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import STENCIL
 from gradcheck.parameters.tree import Parameters
@@ -99,7 +99,7 @@ def vectorised_table() -> None:
         for vectorized in (False, True):
             parameters, flat = Parameters.of(x)
             objective = Objective(f, parameters, vectorized=vectorized)
-            lines, rows = Axes(parameters, flat, np.arange(100)), np.arange(100)
+            lines, rows = Lines.axes(parameters, flat, np.arange(100)), np.arange(100)
             offsets = 1e-3 * np.tile(STENCIL, (100, 1))
             evaluated.append(best(partial(objective.along, lines, rows, offsets))[0])
             seconds, report = best(partial(check_gradient, f, grad, x, vectorized=vectorized))

@@ -14,14 +14,23 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Array
-from gradcheck.checks.dot_product import LEAST_BUDGET, Calls, DotProduct, Operator, Pair, numbers, only
+from gradcheck.checks.dot_product import (
+    LEAST_BUDGET,
+    DotProduct,
+    Operator,
+    Pair,
+    budget,
+    contract,
+    numbers,
+    only,
+    rounding,
+)
 from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.contract import check_callables
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
@@ -109,15 +118,14 @@ def check_adjoint(
     # A Generator as it is now: what repeats the check draws the same pairs.
     drawn_with = copy.deepcopy(rng)
     with Progress(progress) as bar:
-        calls = Calls(max_nfev, chosen.max_seconds, bar)
-        a = Operator(forward, numbers(x, "x"), "forward", "x", calls)
+        count = budget(max_nfev, chosen.max_seconds, bar)
+        a = Operator(forward, numbers(x, "x"), "forward", "x", count)
         like = a(a.random(generator)).astype(a.returns) if y is None else y
         b = Operator(
-            adjoint, numbers(like, "what forward returns" if y is None else "y"), "adjoint", "y", calls
+            adjoint, numbers(like, "what forward returns" if y is None else "y"), "adjoint", "y", count
         )
-        test = DotProduct(a, b)
-        usual = DEFAULT_RESOLUTION["float32" if test.eps > 1e-10 else "float64"]
-        known = _Known(test, Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual))
+        usual = DEFAULT_RESOLUTION["float32" if rounding(a, b) > 1e-10 else "float64"]
+        known = _Known(a, b, Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual))
         try:
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
             known.examine(pairs, generator)
@@ -138,7 +146,8 @@ def check_adjoint(
 class _Known:
     """What has been found so far; an interruption, or the end of the budget, leaves the rest as it is here."""
 
-    test: DotProduct
+    a: Operator
+    b: Operator
     tolerance: Tolerance
     problem: Finding | None = None
     ill_conditioned: bool = False
@@ -149,27 +158,26 @@ class _Known:
 
     def examine(self, pairs: int, generator: np.random.Generator) -> None:
         """The contract of the operators, the pairs, and where they disagree."""
-        test = self.test
-        self.problem = test.contract(generator, self.tolerance.rtol)
+        self.problem, tests = contract(self.a, self.b, generator, self.tolerance.rtol)
         if self.problem is not None:
             return
         for k in range(pairs):
-            weights = test.weights[k % len(test.weights)]
-            self.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
-        for _ in test.weights:
+            test = tests[k % len(tests)]
+            self.pairs.append(test.pair(*test.arguments(generator)))
+        for _ in tests:
             if self.decided()[0] is Outcome.FAIL:
-                self.pairs = test.with_noise_of(self.worst, self.pairs)
+                self.pairs = self.worst.test.with_noise_of(self.worst, self.pairs)
         if self.decided()[0] is not Outcome.FAIL:
             return
         self.said = _factor(self.pairs)
-        for mismatch in _located(test, self.worst):  # each is kept, whatever ends the search
+        for mismatch in _located(self.worst):  # each is kept, whatever ends the search
             self.wrong.append(mismatch)
         off = [abs(m.analytic - m.numerical) / max(abs(m.analytic), abs(m.numerical)) for m in self.wrong]
         if max([self.worst.apart, *off]) <= LEAST_MISTAKE * self.tolerance.resolution:
             self.ill_conditioned = True
             self.wrong.clear()
         elif not self.said:
-            self.said = _explained(test, self.tolerance)
+            self.said = _explained(self.worst.test, self.tolerance)
 
     @property
     def worst(self) -> Pair:
@@ -178,7 +186,7 @@ class _Known:
 
     def decided(self) -> tuple[Outcome, str]:
         """The outcome and the reason, of what is known."""
-        shown, test, rtol = self.pairs, self.test, self.tolerance.rtol
+        shown, rtol = self.pairs, self.tolerance.rtol
         if self.problem is not None:
             return self.problem.outcome or Outcome.INCONCLUSIVE, self.problem.text
         if not shown:
@@ -189,7 +197,7 @@ class _Known:
         if not all(math.isfinite(p.distance) and math.isfinite(p.bar) for p in shown):
             return Outcome.INCONCLUSIVE, "an inner product is not finite: scale the operators down"
         worst, product, other = self.worst, "<A x, y>", "<x, A^H y>"
-        if test.over_reals and (test.a.is_complex or test.b.is_complex):
+        if worst.test.over_reals and (self.a.is_complex or self.b.is_complex):
             product, other = f"Re{product}", f"Re{other}"
         if self.ill_conditioned:
             return Outcome.INCONCLUSIVE, (
@@ -216,7 +224,7 @@ class _Known:
 
     def report(self, rng: Any, call: str, seconds: float) -> Report:
         """The report of what is known."""
-        a, b, tolerance = self.test.a, self.test.b, self.tolerance
+        a, b, tolerance = self.a, self.b, self.tolerance
         outcome, reason = self.decided()
         if self.wrong:
             one = self.wrong[0]
@@ -268,14 +276,12 @@ def _explained(test: DotProduct, tolerance: Tolerance) -> tuple[str, ...]:
     """What kind of mistake fits every entry of A, each asked for."""
     a, b = test.a, test.b
     m, n = b.given.size, a.given.size
-    if max(m, n) > APPLIED:
+    if max(m, n) > APPLIED or (test.over_reals and a.is_complex and b.is_complex):
         return ()
     known, claimed = _applied(a).T, _applied(b)
     accepted = max(a.accepted, b.accepted)
     # Of a real x or y the two parts of an entry of A are what the two of the other make.
     if a.is_complex and b.is_complex:
-        if test.over_reals:
-            return _surplus_conjugate(test, known, claimed, accepted)
         claimed = claimed.conj()
     elif a.is_complex:
         known = known + 1j * _applied(a, 1j).T
@@ -293,37 +299,18 @@ def _applied(operator: Operator, unit: complex = 1.0) -> Array:
     return np.stack([operator(only(units, k)).ravel() for k in range(operator.given.size)])
 
 
-def _surplus_conjugate(test: DotProduct, forward: Array, adjoint: Array, accepted: float) -> tuple[str, ...]:
-    """Whether an adjoint that is linear over the reals alone is the right one but for a conjugate.
-
-    forward, adjoint : (m, n) what they make of unit vectors.
-    """
-
-    def alike(one: Array, other: Array) -> bool:
-        return np.allclose(one, other, rtol=accepted, atol=accepted * float(np.max(np.abs(other))))
-
-    whole, argument = alike(adjoint, forward), alike(adjoint.conj(), forward)
-    if not (whole or argument) or not alike(_applied(test.a, 1j).T, 1j * forward):
-        return ()
-    if not alike(_applied(test.b, 1j), -1j * adjoint):
-        return ()
-    made = "conj(A^H y)" if whole else "A^H conj(y)"
-    return (f"adjoint is {made}, not A^H y: a conjugate too many",)
-
-
-def _located(test: DotProduct, worst: Pair) -> Iterator[Mismatch]:
+def _located(worst: Pair) -> Iterator[Mismatch]:
     """The entries that differ most along the loudest pair: halves of x, then halves of y."""
-    weights, x, y = worst.weights, worst.x.copy(), worst.y.copy()
-    pair_of = partial(test.pair, weights)
+    test, x, y = worst.test, worst.x.copy(), worst.y.copy()
     for _ in range(NAMED):
-        pair = pair_of(x, y)
+        pair = test.pair(x, y)
         if pair.weight == 0 or pair.apart <= pair.bar:
             return
-        j = _halved(lambda part: pair_of(part, y), x)
-        i = None if j is None else _halved(partial(pair_of, only(x, j)), y)
+        j = _halved(lambda part: test.pair(part, y), x)
+        i = None if j is None else _halved(partial(test.pair, only(x, j)), y)
         if i is None or j is None:
             return
-        entry = test.entry(weights, x, y, i, j)
+        entry = test.entry(x, y, i, j)
         if entry is None:
             return
         yield entry

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,8 +39,8 @@ def numbers(value: Any, name: str) -> Array:
     """An argument of an operator. Raises TypeError or ValueError for what is none."""
     try:
         array = as_array(value)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype == object and not isinstance(value, np.ndarray):
@@ -52,32 +53,39 @@ def numbers(value: Any, name: str) -> Array:
     return array
 
 
-class Calls:
-    """The applications of both operators, within a budget; time counts once the first of them are made."""
+def budget(most: int | None, seconds: float | None, bar: Progress) -> Callable[[], None]:
+    """What counts an application of either operator, and raises BudgetSpentError where none is left.
 
-    def __init__(self, most: int | None, seconds: float | None, bar: Progress) -> None:
-        self.left, self.bar, self.made = math.inf if most is None else most, bar, 0
-        self.end = math.inf if seconds is None else time.monotonic() + seconds
+    Time counts once the first of them are made.
+    """
+    made, end = itertools.count(), math.inf if seconds is None else time.monotonic() + seconds
 
-    def count(self) -> None:
-        """One more. Raises BudgetSpentError where none is left."""
-        if self.left < 1 or (self.made >= LEAST_BUDGET and time.monotonic() > self.end):
+    def count() -> None:
+        before = next(made)
+        if (most is not None and before >= most) or (before >= LEAST_BUDGET and time.monotonic() > end):
             raise BudgetSpentError
-        self.left, self.made = self.left - 1, self.made + 1
-        self.bar.evaluated(1)
+        bar.evaluated(1)
+
+    return count
 
 
 class Operator:
     """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument.
 
-    argument : what that is called. digits : the name of the dtype that the numbers of its answers show.
+    argument : what that is called. count : is called before each application.
+    digits : the name of the dtype that the numbers of its answers show.
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], given: Array, name: str, argument: str, budget: Calls
+        self,
+        function: Callable[[Any], Any],
+        given: Array,
+        name: str,
+        argument: str,
+        count: Callable[[], None],
     ) -> None:
         self.function, self.given, self.name, self.argument = function, given, name, argument
-        self.budget = budget
+        self.count = count
         self.calls = 0
         self.changed = False
         self.returns = given.dtype
@@ -85,7 +93,7 @@ class Operator:
 
     def __call__(self, argument: Array) -> Array:
         """What the function returns, in double precision at least. Raises BudgetSpentError at the end of the budget."""
-        self.budget.count()
+        self.count()
         self.calls += 1
         mine = argument.astype(self.given.dtype)
         kept = mine.copy()
@@ -96,8 +104,8 @@ class Operator:
             raise
         try:
             result = as_array(returned).copy()
-        except (ValueError, TypeError) as error:
-            raise TypeError(f"{self.name} returned what cannot be read as an array: {error}") from None
+        except TypeError as error:
+            raise TypeError(f"{self.name} returned what is none: {error}") from None
         self.changed |= not np.array_equal(mine, kept)
         self.returns = result.dtype
         if result.dtype.kind not in "fciub":
@@ -132,24 +140,17 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then."""
-
-    x: Any
-    y: Any
-    a_noise: Array
-    b_noise: Array
-
-
-@dataclass(frozen=True)
 class Pair:
-    """<A x, y> and <x, A^H y>: how far apart, E, and the root of the sum of squares of their terms."""
+    """<A x, y> and <x, A^H y>: how far apart, E, and the root of the sum of squares of their terms.
+
+    test : of which it is one.
+    """
 
     left: complex
     right: complex
     error: float
     weight: float
-    weights: Weights
+    test: DotProduct
     x: Array
     y: Array
 
@@ -169,143 +170,70 @@ class Pair:
         return 3.0 * self.error / self.weight
 
 
+@dataclass(frozen=True, eq=False)
 class DotProduct:
-    """Pairs, with the rounding of both operators as it was measured."""
+    """Pairs whose entries are weighed in one way, and the rounding of both operators as it was measured.
 
-    def __init__(self, a: Operator, b: Operator) -> None:
-        self.a, self.b = a, b
-        self.over_reals = not (a.is_complex and b.is_complex)
-        self.weights: list[Weights] = []
+    x, y : the weights. a_noise, b_noise : what rounding leaves in A x and A^H y then.
+    """
 
-    @property
-    def eps(self) -> float:
-        """The unit roundoff of the coarser of the two."""
-        return max(eps_of(self.a.coarsest), eps_of(self.b.coarsest))
+    a: Operator
+    b: Operator
+    over_reals: bool
+    a_noise: Array
+    b_noise: Array
+    x: Any = 1.0
+    y: Any = 1.0
 
-    def contract(self, generator: np.random.Generator, rtol: float) -> Finding | None:
-        """What is wrong with the functions themselves; measures their rounding. rtol : what is accepted of a pair."""
-        noises, sizes = [], []
-        for operator, partner in ((self.a, self.b), (self.b, self.a)):
-            name = operator.name
-            one, other = operator.random(generator), operator.random(generator)
-            # Of opposite signs in each entry, so that a modulus, too, is seen not to be linear.
-            other = np.where(one.real * other.real > 0, -other, other)
-            first, again, second = operator(one), operator(one), operator(other)
-            misfit = _misfit(operator, partner, first)
-            if misfit is not None:
-                return misfit
-            both = operator(one + other)
-            if not all(np.isfinite(v).all() for v in (first, second, both)):
-                return Finding(f"{name} returns nan or inf", Outcome.FAIL)
-            if operator.changed:
-                return Finding(f"{name} changes its argument", Outcome.FAIL)
-            operator.digits = dtype_by_digits(np.stack([first.real, first.imag]), "float64")
-            size = _rms(np.maximum(np.abs(first), np.abs(second)))
-            # What two calls differ by, sums in another order, is rounding too.
-            differs = np.abs(first - again)
-            order = max(ORDER * self.eps, REORDERED * SINGLE)
-            if float(differs.max()) > max(order, rtol) * size:
-                return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
-            # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
-            noise = np.maximum(np.abs(both - (first + second)), differs)
-            most = max(operator.accepted, rtol) * size
-            if float(noise.max()) > most:
-                terms = [(one, 1.0, first), (other, 1.0, second), (one + other, 1.0, both)]
-                rounding = rounding_of(operator, terms, noise)
-                if (noise > np.maximum(rounding, most)).any():
-                    return _not_linear(name, float(noise.max()) / size)
-                noise = np.maximum(noise, rounding)
-            noises.append(noise)
-            sizes.append(np.maximum(np.abs(first), np.abs(second)))
-            if not self.over_reals:
-                turned = np.abs(operator(1j * one) - 1j * first)
-                self.over_reals = float(turned.max()) > operator.accepted * size
-        a_noise, b_noise = (self._smooth(*pair) for pair in zip(noises, sizes, strict=True))
-        self.weights = [Weights(1.0, 1.0, a_noise, b_noise)]
-        self._weigh(noises, sizes, generator)
-        return None
-
-    def _smooth(self, noise: Array, size: Array, weight: Any = 1.0) -> Array:
-        """The noise of each entry: no less than is typical, nor than rounding of the typical entry, as they weigh."""
-        noise, size = noise * weight, size * weight
-        least = max(_rms(noise), self.eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
-        return np.asarray(np.maximum(np.maximum(noise, least), self.eps * size) / weight)
-
-    def _weigh(self, noises: list[Array], sizes: list[Array], generator: np.random.Generator) -> None:
-        """Other weights for y where rows differ much in size, and for x where columns do."""
-        (a_noise, b_noise), (rows, columns) = noises, sizes
-        for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
-            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are.
-            known = (size > 0) & (noise <= HIDDEN * operator.accepted * size)
-            if not known.any() or size[known].max() <= SPREAD * size[known].min():
-                continue
-            # Around 1, and within half of the exponents of the operator's dtype.
-            most = math.sqrt(float(np.finfo(operator.given.dtype).max))
-            usual = float(np.median(size[known]))
-            weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
-            own = self._smooth(noise, size, weight)
-            one, other = (operator.random(generator, weight) for _ in range(2))
-            first, second = operator(one), operator(other)
-            rounding = np.abs(operator(one + other) - (first + second))
-            if not np.isfinite(rounding).all():
-                continue
-            mine = self._smooth(rounding, np.maximum(np.abs(first), np.abs(second)))
-            if operator is self.b:
-                self.weights.append(Weights(1.0, weight, own, mine))
-            else:
-                self.weights.append(Weights(weight, 1.0, mine, own))
-
-    def arguments(self, weights: Weights, generator: np.random.Generator) -> tuple[Array, Array]:
+    def arguments(self, generator: np.random.Generator) -> tuple[Array, Array]:
         """Random x and y, weighed."""
-        return self.a.random(generator, weights.x), self.b.random(generator, weights.y)
+        return self.a.random(generator, self.x), self.b.random(generator, self.y)
 
-    def pair(self, weights: Weights, x: Array, y: Array) -> Pair:
+    def pair(self, x: Array, y: Array) -> Pair:
         """One pair; E adds the rounding of both operators and of both sums in quadrature."""
         left, right = self.a(x) * y.conj(), x * self.b(y).conj()
         if self.over_reals:
             left, right = left.real, right.real
         weight = max(_norm(left), _norm(right))
-        error = self._error(weights, x, y, weight)
-        return Pair(complex(left.sum()), complex(right.sum()), error, weight, weights, x, y)
+        error = self._error(x, y, weight)
+        return Pair(complex(left.sum()), complex(right.sum()), error, weight, self, x, y)
 
-    def _error(self, weights: Weights, x: Array, y: Array, weight: float) -> float:
+    def _error(self, x: Array, y: Array, weight: float) -> float:
         """E of a pair of arguments, which have the sizes by which the rounding was measured."""
-        noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
-        return noise + self.eps * math.log2(2 + x.size + y.size) * weight
+        noise = math.hypot(_norm(self.a_noise * np.abs(y)), _norm(self.b_noise * np.abs(x)))
+        return noise + rounding(self.a, self.b) * math.log2(2 + x.size + y.size) * weight
 
     def with_noise_of(self, pair: Pair, others: list[Pair]) -> list[Pair]:
-        """The others, where they share the weights of a pair, with the rounding that multiples of its arguments show.
+        """The others, where they are of this test, with the rounding that multiples of one pair's arguments show.
 
         Where terms cancel to a few roundings, what the contract saw of these may be small by chance.
         """
-        noises, weights = [], pair.weights
+        noises, eps = [], rounding(self.a, self.b)
         for operator, argument, known, weight in (
-            (self.a, pair.x, weights.a_noise, weights.y),
-            (self.b, pair.y, weights.b_noise, weights.x),
+            (self.a, pair.x, self.a_noise, self.y),
+            (self.b, pair.y, self.b_noise, self.x),
         ):
             value = operator(argument)
-            rounding = rounding_of(operator, [(argument, 1.0, value)], np.abs(value))
-            noises.append(np.maximum(known, self._smooth(rounding, np.abs(value), weight)))
-        wider = replace(weights, a_noise=noises[0], b_noise=noises[1])
+            noise = rounding_of(operator, [(argument, 1.0, value)], np.abs(value))
+            noises.append(np.maximum(known, _smooth(noise, np.abs(value), eps, weight)))
+        wider = replace(self, a_noise=noises[0], b_noise=noises[1])
         return [
-            replace(p, weights=wider, error=self._error(wider, p.x, p.y, p.weight))
-            if p.weights is weights
-            else p
+            replace(p, test=wider, error=wider._error(p.x, p.y, p.weight)) if p.test is self else p
             for p in others
         ]
 
-    def entry(self, weights: Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
+    def entry(self, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
         """A[i, j] as both operators have it, or None where they agree on it.
 
         Over the reals a complex entry has parts of its own: the one that differs most.
         """
         parts_x = [1.0, 1j] if self.over_reals and self.a.is_complex else [1.0]
         parts_y = [1.0, 1j] if self.over_reals and self.b.is_complex else [1.0]
-        of_x, of_y = np.broadcast_to(weights.x, x.shape), np.broadcast_to(weights.y, y.shape)
+        of_x, of_y = np.broadcast_to(self.x, x.shape), np.broadcast_to(self.y, y.shape)
         units = [
             (only(of_x * p, j, x.dtype), only(of_y * q, i, y.dtype), p, q) for p in parts_x for q in parts_y
         ]
-        shown = [(self.pair(weights, one, other), p, q) for one, other, p, q in units]
+        shown = [(self.pair(one, other), p, q) for one, other, p, q in units]
         pair, p, q = max(shown, key=lambda s: s[0].distance / s[0].error)
         if pair.distance <= 3.0 * pair.error:
             return None
@@ -320,6 +248,106 @@ class DotProduct:
         analytic, numerical = ((v.imag if imaginary else v.real) / size for v in (pair.right, pair.left))
         name += ".imag" if imaginary else ""
         return Mismatch(name, (i, j), i * x.size + j, analytic, numerical, pair.error / size)
+
+
+def rounding(a: Operator, b: Operator) -> float:
+    """The unit roundoff of the coarser of the two."""
+    return max(eps_of(a.coarsest), eps_of(b.coarsest))
+
+
+def contract(
+    a: Operator, b: Operator, generator: np.random.Generator, rtol: float
+) -> tuple[Finding | None, list[DotProduct]]:
+    """What is wrong with the functions themselves; and the tests, for which their rounding is measured.
+
+    rtol : what is accepted of a pair.
+    """
+    noises, sizes = [], []
+    over_reals = not (a.is_complex and b.is_complex)
+    for operator, partner in ((a, b), (b, a)):
+        one, other = operator.random(generator), operator.random(generator)
+        # Of opposite signs in each entry, so that a modulus, too, is seen not to be linear.
+        other = np.where(one.real * other.real > 0, -other, other)
+        first, again, second = operator(one), operator(one), operator(other)
+        found = _misfit(operator, partner, first)
+        if found is not None:
+            return found, []
+        both = operator(one + other)
+        found = _of_calls(operator, rounding(a, b), rtol, (first, again, second, both))
+        if found is not None:
+            return found, []
+        size = _rms(np.maximum(np.abs(first), np.abs(second)))
+        # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round; and what two
+        # calls differ by, sums in another order, is rounding too.
+        noise = np.maximum(np.abs(both - (first + second)), np.abs(first - again))
+        most = max(operator.accepted, rtol) * size
+        if float(noise.max()) > most:
+            terms = [(one, 1.0, first), (other, 1.0, second), (one + other, 1.0, both)]
+            explained = rounding_of(operator, terms, noise)
+            if (noise > np.maximum(explained, most)).any():
+                return _not_linear(operator.name, float(noise.max()) / size), []
+            noise = np.maximum(noise, explained)
+        noises.append(noise)
+        sizes.append(np.maximum(np.abs(first), np.abs(second)))
+        if not over_reals:
+            turned = np.abs(operator(1j * one) - 1j * first)
+            over_reals = float(turned.max()) > operator.accepted * size
+    eps = rounding(a, b)
+    plain = DotProduct(
+        a, b, over_reals, *(_smooth(*measured, eps) for measured in zip(noises, sizes, strict=True))
+    )
+    return None, [plain, *_weighed(plain, noises, sizes, generator)]
+
+
+def _of_calls(
+    operator: Operator, eps: float, rtol: float, answers: tuple[Array, Array, Array, Array]
+) -> Finding | None:
+    """What is wrong with answers to a, to a again, to b and to a + b; notes the digits that these show."""
+    first, again, second, both = answers
+    name = operator.name
+    if not all(np.isfinite(v).all() for v in (first, second, both)):
+        return Finding(f"{name} returns nan or inf", Outcome.FAIL)
+    if operator.changed:
+        return Finding(f"{name} changes its argument", Outcome.FAIL)
+    operator.digits = dtype_by_digits(np.stack([first.real, first.imag]), "float64")
+    size = _rms(np.maximum(np.abs(first), np.abs(second)))
+    if float(np.abs(first - again).max()) > max(ORDER * eps, REORDERED * SINGLE, rtol) * size:
+        return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
+    return None
+
+
+def _smooth(noise: Array, size: Array, eps: float, weight: Any = 1.0) -> Array:
+    """The noise of each entry: no less than is typical, nor than rounding of the typical entry, as they weigh."""
+    noise, size = noise * weight, size * weight
+    least = max(_rms(noise), eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
+    return np.asarray(np.maximum(np.maximum(noise, least), eps * size) / weight)
+
+
+def _weighed(
+    plain: DotProduct, noises: list[Array], sizes: list[Array], generator: np.random.Generator
+) -> Iterator[DotProduct]:
+    """Tests with other weights for y where rows differ much in size, and for x where columns do."""
+    (a_noise, b_noise), (rows, columns), eps = noises, sizes, rounding(plain.a, plain.b)
+    for size, noise, operator in ((rows, a_noise, plain.b), (columns, b_noise, plain.a)):
+        # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are.
+        known = (size > 0) & (noise <= HIDDEN * operator.accepted * size)
+        if not known.any() or size[known].max() <= SPREAD * size[known].min():
+            continue
+        # Around 1, and within half of the exponents of the operator's dtype.
+        most = math.sqrt(float(np.finfo(operator.given.dtype).max))
+        usual = float(np.median(size[known]))
+        weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
+        own = _smooth(noise, size, eps, weight)
+        one, other = (operator.random(generator, weight) for _ in range(2))
+        first, second = operator(one), operator(other)
+        left = np.abs(operator(one + other) - (first + second))
+        if not np.isfinite(left).all():
+            continue
+        mine = _smooth(left, np.maximum(np.abs(first), np.abs(second)), eps)
+        if operator is plain.b:
+            yield replace(plain, a_noise=own, b_noise=mine, y=weight)
+        else:
+            yield replace(plain, a_noise=mine, b_noise=own, x=weight)
 
 
 def _misfit(operator: Operator, partner: Operator, answer: Array) -> Finding | None:

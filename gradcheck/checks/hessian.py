@@ -95,15 +95,17 @@ def gradient_alone(f: Any, grad: Any, parameters: Parameters) -> Callable[..., A
     return gradient
 
 
-def flat_gradient(
+def whole_gradient(
     grad: Callable[..., Any], parameters: Parameters, *, vectorized: bool = False
 ) -> Callable[..., Any]:
-    """The gradient as one array: as it is where x is one, the flat vector where x is a tree."""
-    if len(parameters.blocks) == 1 and parameters.blocks[0].name == "x":
-        return grad
+    """The gradient as one array: as it is where x is one, the flat vector where x is a tree.
 
-    def flat(x: Any, *args: Any) -> Any:
-        given = grad(x, *args)
+    An answer of another size than x is refused: f may be given in its place by mistake.
+    """
+
+    def flat(given: Any, x: Any) -> Any:
+        if parameters.is_array:
+            return given
         try:
             if vectorized:
                 arrays = zip(parameters.arrays(given), parameters.blocks, strict=True)
@@ -114,21 +116,12 @@ def flat_gradient(
         except (ValueError, TypeError) as error:  # ours, and not what grad raised
             raise NotScalarError(str(error)) from None
 
-    return flat
-
-
-def whole_gradient(
-    grad: Callable[..., Any], parameters: Parameters, *, vectorized: bool = False
-) -> Callable[..., Any]:
-    """The same, for a function in whose place f is given by mistake: an answer of another size than x is refused."""
-    flat = flat_gradient(grad, parameters, vectorized=vectorized)
-
     def gradient(x: Any, *args: Any) -> Any:
-        given = flat(x, *args)
+        given = flat(grad(x, *args), x)
         points = parameters.arrays(x, "x")[0].shape[-1] if vectorized else 1
         try:
             shape = as_array(given).shape
-        except (ValueError, TypeError):
+        except TypeError:
             return given  # it is refused where the values of any function are read
         if math.prod(shape) != parameters.size * points:
             x_has = parameters.blocks[0].shape

@@ -23,8 +23,7 @@ from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import inspect_jacobian
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report

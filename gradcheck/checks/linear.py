@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,11 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.function.contract import changed
+from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.numerics.tangents import opposed, root_mean_square
+from gradcheck.parameters.leaves import DOUBLE, eps_of
+from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
@@ -45,31 +47,23 @@ SURE = 2.0
 Term = tuple[Any, float, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The space of the answers of a product.
+def told(space: Parameters, x: Parameters, flat: Flat, size: Flat, dtype: str) -> dict[str, slice]:
+    """The arrays that hold more than rounding where answers have this size; a bias before a mean holds none.
 
-    parts : its arrays by their names. units : (n,) what each entry is multiplied by before arrays are compared, one
-    number for all. dtype : in which they round.
+    space : of the answers, which in that of x count by what they move f by. dtype : in which they round. One array
+    alone needs no name.
     """
+    parts = {b.name if len(space.blocks) > 1 else "": b.slice for b in space.blocks}
+    with np.errstate(all="ignore"):
+        moved = np.nan_to_num(size * units_of(space, x, flat))
+    effects = {name: root_mean_square(moved[part]) for name, part in parts.items() if moved[part].size}
+    least = NOTHING * float(np.finfo(dtype).eps) * max(effects.values(), default=0.0)
+    return {name: parts[name] for name, effect in effects.items() if effect >= least}
 
-    parts: Mapping[str, slice]
-    units: Any = 1.0
-    dtype: str = "float64"
 
-    def only(self, name: str) -> Answers:
-        """The same of one array."""
-        return Answers({name: self.parts[name]}, self.units, self.dtype)
-
-    def told(self, size: Flat) -> Mapping[str, slice]:
-        """The arrays that hold more than rounding where answers have this size; a bias before a mean holds none."""
-        with np.errstate(all="ignore"):
-            moved = np.nan_to_num(size * self.units)
-        effects = {
-            name: root_mean_square(moved[part]) for name, part in self.parts.items() if moved[part].size
-        }
-        least = NOTHING * float(np.finfo(self.dtype).eps) * max(effects.values(), default=0.0)
-        return {name: self.parts[name] for name, effect in effects.items() if effect >= least}
+def units_of(space: Parameters, x: Parameters, flat: Flat) -> Any:
+    """What an entry of this space counts as: the scale of a coordinate of x; 1 of an output."""
+    return x.scales(flat) if space is x else 1.0
 
 
 def accepted_of(dtype: str, rtol: float | None) -> float:
@@ -79,62 +73,89 @@ def accepted_of(dtype: str, rtol: float | None) -> float:
 
 
 @dataclass
-class UserProduct(ABC):
+class UserProduct:
     """J v, or J^T u, as a user's function gives it; remembers what it did to x and to v or u.
 
-    shape : of what f returns. what, argument : what the function, and v or u, are called.
+    what, argument : what the function, and v or u, are called, the latter `tangent` or `cotangent`. space : the
+    structure of v or u. answers : that of the product. dtype : the coarsest of any of them.
     """
 
     function: Callable[..., Any]
     recipe: Recipe
-    shape: tuple[int, ...]
+    space: Parameters
+    answers: Parameters
     rtol: float | None
     what: str
     argument: str
+    dtype: np.dtype[Any] = DOUBLE
     changes: str = ""
     overwrites: bool = False
     calls: int = 0
 
-    def called(self, argument: Any) -> Any:
-        """What the function returns."""
-        self.calls += 1
-        given = self.recipe.x
-        result = self.function(given, argument, *self.recipe.args)
-        self.changes = self.changes or changed(self.recipe.parameters, given, self.recipe.flat)
-        return result
-
-    @abstractmethod
     def product(self, argument: Flat) -> Flat:
         """The product, flat. Raises NotScalarError where the answer has another structure."""
+        return self.at(self.space.unflatten(np.array(argument, self.space.dtype).ravel()))
 
-    def contract(self, one: Flat, other: Flat, answers: Answers) -> list[Finding]:
-        """What it does to its arguments, and whether it is linear: by the products of a, a large b, 2 a + b and 0."""
+    def at(self, argument: Any) -> Flat:
+        """The same for v or u as the function gets it, wherever that lies in memory."""
+        self.calls += 1
+        given, kept = self.recipe.x, self.space.flatten(argument)
+        result = self.function(given, argument, *self.recipe.args)
+        self.changes = self.changes or changed(self.recipe.parameters, given, self.recipe.flat)
+        self.overwrites |= bool(changed(self.space, argument, kept))
+        try:
+            flat = self.argument == "tangent" and self.answers.is_array  # as scipy.optimize has it
+            if flat and np.shape(result) == (self.answers.size,):
+                result = np.reshape(result, self.answers.blocks[0].shape)
+            answer, arrays = self.answers.flatten(result, self.what), self.answers.arrays(result)
+        except (ValueError, TypeError) as error:
+            raise NotScalarError(str(error)) from None
+        dtypes = [self.dtype, *(array.dtype for array in arrays), *(b.real_dtype for b in self.space.blocks)]
+        self.dtype = max((dtype for dtype in dtypes if dtype.kind == "f"), key=eps_of)
+        return answer
+
+    def findings(self, _: Matrix, dtype: str) -> list[Finding]:
+        """What it does to its arguments, and whether it is linear; dtype : in which its matrix was computed."""
+        # In sixty-fourths, so that 2 a + b is exact in any dtype.
+        units = units_of(self.space, self.recipe.parameters, self.recipe.flat)
+        one, other = (
+            units * np.round(64.0 * part) / 64.0
+            for part in opposed(np.random.default_rng(1), self.space.size)
+        )
+        dtype = max((dtype, str(self.dtype)), key=eps_of)
+        rtol = accepted_of(dtype, self.rtol)
         found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
         try:
-            text = self._not_linear(one, other, accepted_of(answers.dtype, self.rtol), answers)
+            a, b = self.product(one), self.product(LARGE * other)
+            size = np.abs(2.0 * a) + np.abs(b)
+            parts = told(self.answers, self.recipe.parameters, self.recipe.flat, size, dtype)
+            text = self._not_linear(one, LARGE * other, a, b, rtol, parts)
         except NotScalarError as error:  # of another shape than before
             text = str(error)
         found += [Finding(text, Outcome.FAIL)] if text else []
         if self.overwrites:
             more = "a caller that needs it again sees it changed"
             found.append(Finding(f"{self.what} writes into its {self.argument}: {more}"))
+        elif self.argument == "cotangent" and not found:
+            found += other_layouts(self.at, np.asarray(self.space.unflatten(one)), rtol=rtol, parts=parts)
         return found
 
-    def _not_linear(self, one: Flat, other: Flat, rtol: float, answers: Answers) -> str:
-        product, what, argument, other = self.product, self.what, self.argument, LARGE * other
-        a, b, both = product(one), product(other), product(2.0 * one + other)
-        size = np.abs(2.0 * a) + np.abs(b)
-        off = first_off(both, 2.0 * a + b, size, rtol, answers)
-        if off is not None and first_off(product(one), a, np.abs(a), rtol, answers) is not None:
+    def _not_linear(
+        self, one: Flat, other: Flat, a: Flat, b: Flat, rtol: float, parts: Mapping[str, slice]
+    ) -> str:
+        """In what it is not, by the products a and b of one and other, that of 2 one + other, and of 0."""
+        product, what, argument = self.product, self.what, self.argument
+        both, size = product(2.0 * one + other), np.abs(2.0 * a) + np.abs(b)
+        off = first_off(both, 2.0 * a + b, size, rtol, parts)
+        if off is not None and first_off(product(one), a, np.abs(a), rtol, parts) is not None:
             off = None  # it differs from call to call, which is said elsewhere
         if off is not None:
             terms = [(one, 2.0, a), (other, 1.0, b), (2.0 * one + other, 1.0, both)]
             slack = rounding_of(product, terms, np.abs(both - (2.0 * a + b)))
-            off = first_off(both, 2.0 * a + b, size, rtol, answers, slack)
+            off = first_off(both, 2.0 * a + b, size, rtol, parts, slack)
         if off is not None:
             name, k = off
-            at = f" for {name}" if name else ""
-            mine = answers.only(name)
+            at, mine = f" for {name}" if name else "", {name: parts[name]}
             if first_off(both, a, size, rtol, mine) is None and first_off(b, a, size, rtol, mine) is None:
                 text = f"{what} does not use its {argument}{at}: it returns the same for different ones"
                 return f"{text}; {NOT_USED}" if argument == "cotangent" else text
@@ -145,23 +166,25 @@ class UserProduct(ABC):
                 none = product(np.zeros_like(one))
         except Exception as error:
             return f"{what} raises for a {argument} of zeros: {error_text(error)}"
-        off = first_off(none, np.zeros_like(a), size, rtol, answers)
+        off = first_off(none, np.zeros_like(a), size, rtol, parts)
         if off is None:
             return ""
         return f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
 
 
-def not_scaled(one: Flat, scaled: Flat, factor: float, *, rtol: float, answers: Answers) -> list[Finding]:
+def not_scaled(
+    one: Flat, scaled: Flat, factor: float, *, rtol: float, parts: Mapping[str, slice]
+) -> list[Finding]:
     """Whether the backward pass of a function of one output scales with the gradient that comes in.
 
-    one, scaled : what it returns for 1 and for `factor`.
+    one, scaled : what it returns for 1 and for `factor`. parts : the arrays that are compared, see `told`.
     """
-    off = first_off(scaled, factor * one, np.abs(factor * one), rtol, answers)
+    off = first_off(scaled, factor * one, np.abs(factor * one), rtol, parts)
     if off is None:
         return []
     name, k = off
     at = f" for {name}" if name else ""
-    if first_off(scaled, one, np.abs(one), rtol, answers.only(name)) is None:
+    if first_off(scaled, one, np.abs(one), rtol, {name: parts[name]}) is None:
         text = f"the backward pass does not use its cotangent{at}: {NOT_USED}"
         return [Finding(text, Outcome.FAIL)]
     said = f"entry {k} is {one[k]:.8g} for 1 and {scaled[k]:.8g} for {factor:g}"
@@ -173,11 +196,11 @@ def other_layouts(
     cotangent: NDArray[Any],
     *,
     rtol: float,
-    answers: Answers,
+    parts: Mapping[str, slice],
 ) -> list[Finding]:
     """Whether a vjp gives the same wherever the numbers of its cotangent lie in memory.
 
-    product : of a cotangent as it lies.
+    product : of a cotangent as it lies. parts : the arrays that are compared, see `told`.
     """
     for layout in LAYOUTS:
         given = laid_out(cotangent, layout)
@@ -190,17 +213,17 @@ def other_layouts(
         except Exception as error:
             said = error_text(error)
             return [Finding(f"vjp raises for a cotangent that is {layout} in memory: {said}", Outcome.FAIL)]
-        off = first_off(result, expected, np.abs(expected), rtol, answers)
+        off = first_off(result, expected, np.abs(expected), rtol, parts)
         if off is not None:
             # A softmax of equal cotangents is 0 but for rounding: others, no two alike, tell how large the terms are.
             weights = np.random.default_rng(0).uniform(-1.5, 1.5, given.shape)
             size = np.abs(expected) + np.abs(product((weights * given).astype(given.dtype)))
             slack = rounding_of(product, [(plain, 1.0, expected)], np.abs(result - expected))
-            off = first_off(result, expected, size, rtol, answers, slack)
+            off = first_off(result, expected, size, rtol, parts, slack)
         if off is None:
             continue
         k = off[1]
-        if first_off(product(plain.copy()), expected, np.abs(expected), rtol, answers) is not None:
+        if first_off(product(plain.copy()), expected, np.abs(expected), rtol, parts) is not None:
             return []  # it differs from call to call, which is said elsewhere
         text = f"vjp reads its cotangent with other strides than it has: for one that is {layout} in memory"
         return [Finding(f"{text} entry {k} is {result[k]:.8g}, not {expected[k]:.8g}", Outcome.FAIL)]
@@ -250,7 +273,7 @@ def rounding_of_pair(
 
 
 def first_off(
-    value: Flat, expected: Flat, size: Flat, rtol: float, answers: Answers, slack: Any = 0.0
+    value: Flat, expected: Flat, size: Flat, rtol: float, parts: Mapping[str, slice], slack: Any = 0.0
 ) -> tuple[str, int] | None:
     """The array and the entry that is off by most, relative to its size or the root mean square of its array's.
 
@@ -260,7 +283,7 @@ def first_off(
     smallest = float(np.finfo(np.result_type(value, np.float16)).tiny)
     worst: tuple[float, str, int] = (1.0, "", -1)
     spare = np.broadcast_to(np.nan_to_num(slack), value.shape)
-    for name, part in answers.told(size).items():
+    for name, part in parts.items():
         with np.errstate(all="ignore"):
             usual = root_mean_square(np.nan_to_num(size[part]))
             apart = np.abs(value[part] - expected[part])

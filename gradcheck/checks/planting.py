@@ -154,13 +154,20 @@ def power(
     given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
     if mutations is None:
         mutations = standard_mutations(gradient_of if is_callable else None)
-    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(memory.recall, wrong))
+    right, before = copy.deepcopy(given), _arrays(parameters, given)
     seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
     planted: list[Planted] = []
     try:
         for mutation, s in zip(mutations, seeds, strict=True):
-            planted.append(scene.plant(mutation, np.random.default_rng(s)))
-    except KeyboardInterrupt:
+            at, generator = parameters.unflatten(flat.copy()), np.random.default_rng(s)
+            wrong, why = _mutated(mutation, right, at, generator)
+            if wrong is None:
+                found = Planted(mutation.name, NOT_APPLICABLE, math.nan, math.nan, why)
+            else:
+                after, judged = _arrays(parameters, wrong), check(memory.recall, wrong)
+                found = _judged(mutation.name, report, judged, before, after)
+            planted.append(found)
+    except KeyboardInterrupt:  # the report of one that is interrupted is on a mistake: nobody should read it
         raise GradientCheckInterrupted(Power(report, tuple(planted), memory.nfev, interrupted=True)) from None
     return Power(report, tuple(planted), memory.nfev)
 
@@ -209,48 +216,45 @@ class _Memory:
         return digest.digest()
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """What mistakes are planted into. flat : x. given : the right gradient. check : judges another one."""
+def _mutated(mutation: Mutation, given: Any, x: Any, generator: np.random.Generator) -> tuple[Any, str]:
+    """The gradient with a mistake in it, or None and why there is none."""
+    try:
+        return mutation.apply(given, x, generator), "it changes nothing in this gradient"
+    except Exception as error:  # the gradient at another point, where there may be none
+        return None, error_text(error)
 
-    report: Report
-    parameters: Parameters
-    flat: Flat
-    given: Any
-    check: Callable[[Any], Report]
 
-    def plant(self, mutation: Mutation, generator: np.random.Generator) -> Planted:
-        x = self.parameters.unflatten(self.flat.copy())
-        try:
-            wrong = mutation.apply(self.given, x, generator)
-        except Exception as error:  # the gradient at another point, where there may be none
-            return Planted(mutation.name, NOT_APPLICABLE, math.nan, math.nan, error_text(error))
-        if wrong is None:
-            return Planted(
-                mutation.name, NOT_APPLICABLE, math.nan, math.nan, "it changes nothing in this gradient"
-            )
-        try:
-            report = self.check(wrong)
-        except GradientCheckInterrupted:
-            # Its report is on a planted mistake: nobody should read it as one on the gradient.
-            raise KeyboardInterrupt from None
-        before, after = self.parameters.flatten(self.given), self.parameters.flatten(wrong)
-        allowed = self.report.rtol * np.maximum(np.abs(before), np.abs(after)) + self.report.atol
-        result = RESULTS[report.outcome]
-        if result == MISSED and (np.abs(after - before) <= allowed).all():
-            result = ACCEPTED
-        return Planted(mutation.name, result, *self._size(before, after), report.reason)
+def _arrays(parameters: Parameters, tree: Any) -> dict[str, Flat]:
+    """The arrays of a gradient, flat, by their names."""
+    values = parameters.flatten(tree)
+    return {block.name: values[block.slice] for block in parameters.blocks}
 
-    def _size(self, before: Flat, after: Flat) -> tuple[float, float]:
-        """The largest relative change, and what is detectable in its array: where it stands out most."""
-        # Without an array where nothing could be measured: nothing is detectable.
-        detectable = {array.name: array.detectable for array in self.report.arrays}
-        found = []
-        for block in self.parameters.blocks:
-            old, change = before[block.slice], after[block.slice] - before[block.slice]
-            if change.any():
-                found.append((_relative(change, old), detectable.get(block.name, math.inf)))
-        return max(found, key=lambda pair: (pair[0] / pair[1] if pair[1] > 0 else 0.0, pair[0]))
+
+def _judged(
+    name: str, given: Report, wrong: Report, before: dict[str, Flat], after: dict[str, Flat]
+) -> Planted:
+    """What the check said of a mistake; before, after : the arrays of the gradient. given, wrong : their reports."""
+    changes = {
+        array: after[array] - before[array] for array in before if (after[array] != before[array]).any()
+    }
+    accepted = all(
+        (
+            np.abs(change)
+            <= given.rtol * np.maximum(np.abs(before[array]), np.abs(after[array])) + given.atol
+        ).all()
+        for array, change in changes.items()
+    )
+    result = RESULTS[wrong.outcome]
+    if result == MISSED and accepted:
+        result = ACCEPTED
+    # Without an array where nothing could be measured: nothing is detectable.
+    detectable = {array.name: array.detectable for array in given.arrays}
+    sizes = [
+        (_relative(change, before[name]), detectable.get(name, math.inf)) for name, change in changes.items()
+    ]
+    # Of the array where it stands out most.
+    size, seen = max(sizes, key=lambda pair: (pair[0] / pair[1] if pair[1] > 0 else 0.0, pair[0]))
+    return Planted(name, result, size, seen, wrong.reason)
 
 
 def _relative(change: Flat, old: Flat) -> float:

@@ -125,8 +125,8 @@ def _start(x0: Any, bounds: Any) -> tuple[Any, Bounds | None, list[str]]:
     """x0 as an array within its bounds; these as SciPy reads them, and a note where it was moved."""
     try:
         x0 = np.atleast_1d(as_array(x0))
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"x0 cannot be read as an array: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"x0: {error}") from None
     with naming(x="x0"):
         Parameters.of(x0)
     if bounds is None:

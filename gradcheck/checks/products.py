@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from gradcheck._typing import Flat
-from gradcheck.checks.hessian import flat_gradient, of_gradient
+from gradcheck.checks.hessian import of_gradient
 from gradcheck.checks.jacobian import Asked, judge_jacobian
-from gradcheck.checks.linear import Answers, UserProduct
-from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
+from gradcheck.checks.linear import UserProduct
+from gradcheck.checks.vjp import judge_vjp
 from gradcheck.driver.options import Given, finished, told
-from gradcheck.function.contract import changed, check_callables
-from gradcheck.function.matrix import Matrix
-from gradcheck.function.objective import NotScalarError
+from gradcheck.function.contract import check_callables
 from gradcheck.function.vector_contract import called
-from gradcheck.numerics.tangents import opposed
-from gradcheck.parameters.leaves import as_array, eps_of
+from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.tree import Parameters, one_array
 from gradcheck.report.report import Report
-from gradcheck.results.finding import Finding
 
 # Up to so many columns, asking for each takes no more products than random tangents do.
 COLUMNS = 5
@@ -59,8 +54,9 @@ def check_jvp(
     """
     check_callables(f=f, jvp=jvp)
     asked = Asked.of("check_jvp(f, jvp, x", f, jvp, x, args, options, vectorized=vectorized)
-    push = Pushforward(jvp, asked.recipe, _value(asked).shape, asked.options.rtol, "jvp", "tangent")
-    asked = replace(asked, jac=push.claim(), what="jvp", spent=1, extra=push.findings)
+    x = asked.recipe.parameters
+    push = UserProduct(jvp, asked.recipe, x, _outputs(_value(asked), x), asked.options.rtol, "jvp", "tangent")
+    asked = replace(asked, jac=_claimed(push), what="jvp", spent=1, extra=push.findings)
     return finished(replace(judge_jacobian(asked), ngev=push.calls), asked.recipe)
 
 
@@ -93,13 +89,9 @@ def check_hvp(
     """
     check_callables(grad=grad, hvp=hvp)
     asked = Asked.of("check_hvp(grad, hvp, x", grad, hvp, x, args, options, vectorized=vectorized)
-    parameters = asked.recipe.parameters
-    # As the gradient is: of x's shape where x is one array, flat where it is a tree.
-    single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
-    shape = parameters.blocks[0].shape if single else (parameters.size,)
-    product = flat_gradient(hvp, parameters)
-    push = Pushforward(product, asked.recipe, shape, asked.options.rtol, "hvp", "tangent")
-    asked = of_gradient(asked, jac=push.claim(), what="hvp", extra=push.findings)
+    x = asked.recipe.parameters
+    push = UserProduct(hvp, asked.recipe, x, x, asked.options.rtol, "hvp", "tangent")
+    asked = of_gradient(asked, jac=_claimed(push), what="hvp", extra=push.findings)
     return finished(replace(judge_jacobian(asked), ngev=push.calls), asked.recipe)
 
 
@@ -133,61 +125,27 @@ def check_vjp(
     """
     check_callables(f=f, vjp=vjp)
     asked = Asked.of("check_vjp(f, vjp, x", f, vjp, x, args, options, vectorized=vectorized)
-    f_x = _value(asked)
-    dtype = f_x.dtype if f_x.dtype.kind == "f" else asked.recipe.flat.dtype
-    pull = Pullback(vjp, asked.recipe, f_x.shape, asked.options.rtol, "vjp", "cotangent", dtype=dtype)
+    f_x, x = _value(asked), asked.recipe.parameters
+    pull = UserProduct(vjp, asked.recipe, _outputs(f_x, x), x, asked.options.rtol, "vjp", "cotangent")
     asked = replace(asked, what="vjp", spent=1, extra=pull.findings)
     return finished(judge_vjp(asked, pull, f_x), asked.recipe)
 
 
-@dataclass
-class Pushforward(UserProduct):
-    """v -> J v, of the shape of what f returns; dtype : the coarsest in which it answered."""
+def _claimed(push: UserProduct) -> Any:
+    """The Jacobian that is judged: of a few columns a function that asks for each, else a LinearOperator (m, n).
 
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
+    Where all entries are known, plain differences of two evaluations a column may bear them out.
+    """
+    m, n = push.answers.size, push.space.size
+    if n <= COLUMNS:
+        return lambda *_: np.stack([push.product(unit) for unit in np.eye(n)], axis=1)
+    return LinearOperator((m, n), matvec=push.product, dtype=np.float64)
 
-    def claim(self) -> Any:
-        """The Jacobian that is judged: of a few columns a function that asks for each, else a LinearOperator (m, n).
 
-        Where all entries are known, plain differences of two evaluations a column may bear them out.
-        """
-        n = self.recipe.flat.size
-        if 0 < n <= COLUMNS:
-            return lambda *_: np.stack([self.product(unit) for unit in np.eye(n)], axis=1)
-        return LinearOperator((math.prod(self.shape), n), matvec=self.product, dtype=np.float64)
-
-    def product(self, argument: Flat) -> Flat:
-        """J v (m,)."""
-        parameters = self.recipe.parameters
-        v = np.array(argument, parameters.dtype).ravel()
-        along = parameters.unflatten(v.copy())
-        result = self.called(along)
-        self.overwrites |= bool(changed(parameters, along, parameters.on_grid(v)))
-        try:
-            array = as_array(result)
-        except (ValueError, TypeError) as error:
-            raise NotScalarError(f"{self.what} cannot be read as an array: {error}") from None
-        if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (math.prod(self.shape),)):
-            wanted = f"real numbers of shape {self.shape} are needed"
-            raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
-        if array.dtype.kind == "f":
-            self.dtype = max(self.dtype, array.dtype, key=eps_of)
-        with np.errstate(
-            over="ignore"
-        ):  # of a longdouble beyond float64; what becomes infinite is seen to be so
-            return np.array(array, np.float64).ravel()
-
-    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
-        """What it does to its arguments, and whether it is linear in its tangent."""
-        parameters = self.recipe.parameters
-        scales = parameters.scales(self.recipe.flat)
-        one, other = (scales * part for part in opposed(np.random.default_rng(1), parameters.size))
-        dtype = max((dtype, str(self.dtype)), key=eps_of)
-        # A product with a Hessian answers in the space of x, array by array.
-        answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
-        if self.what == "hvp":
-            answers = Answers(parts_of(parameters), scales, dtype)
-        return self.contract(one, other, answers)
+def _outputs(f_x: NDArray[Any], x: Parameters) -> Parameters:
+    """The space of what f returns: an array of its dtype, or of that of x where f returns whole numbers."""
+    dtype = f_x.dtype if f_x.dtype.kind == "f" else x.dtype
+    return one_array("f(x)", f_x.shape, dtype)
 
 
 def _value(asked: Asked) -> NDArray[Any]:
@@ -195,5 +153,5 @@ def _value(asked: Asked) -> NDArray[Any]:
     result = called(asked.single, asked.recipe.x, asked.recipe.args, "f")
     try:
         return as_array(result)
-    except (ValueError, TypeError):
+    except TypeError:
         return np.empty(0)

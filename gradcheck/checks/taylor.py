@@ -18,7 +18,7 @@ from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.matrix import dtype_of
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
@@ -216,42 +216,20 @@ def taylor_test(
             f, parameters, several=True, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated,
             vectorized=bool(vectorized), max_seconds=chosen.max_seconds, n_jobs=n_jobs,
         )  # fmt: skip
-        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng, resolution)
+        nothing = TaylorResult(
+            Outcome.INCONCLUSIVE, "", math.nan, 2 if hessian is None else 3, (), (), (), False, tuple(v.tolist()),
+            0, rng, resolution or TaylorResult.resolution, recipe=recipe,
+        )  # fmt: skip
         try:
             bar.plan(USUAL)
-            result = _tested(line, derivative, hessian, args)
+            result = _tested(objective, recipe, v, nothing)
         except KeyboardInterrupt:
             objective.interrupted = True
-            result = line.unmeasured(_cause(objective))
-    result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
+            result = replace(nothing, reason=_cause(objective))
+    result = replace(result, nfev=objective.nfev, seconds=time.perf_counter() - started)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
     return result
-
-
-@dataclass(frozen=True)
-class _Line:
-    """What is tested: f along v from x. resolution : as it was given."""
-
-    objective: Objective
-    x: Flat
-    v: Flat
-    expected: int
-    seed: Any
-    resolution: float | None
-
-    def unmeasured(self, reason: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> TaylorResult:
-        """A result without remainders."""
-        return TaylorResult(
-            outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
-            self.objective.nfev, self.seed, self.resolution or TaylorResult.resolution,
-        )  # fmt: skip
-
-    def changes(self, steps: Values, f_x: Values) -> Values:
-        """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
-        offsets = np.stack([steps, -steps], axis=1).ravel()
-        moved = self.objective.line(Rays(self.x, [self.v]), offsets) - f_x
-        return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
 
 
 def _direction(parameters: Parameters, x: Flat, tangent: Any, rng: Any) -> Flat:
@@ -283,78 +261,93 @@ def _cause(objective: Objective) -> str:
     return INTERRUPTED if objective.interrupted else OUT_OF_BUDGET
 
 
-def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> TaylorResult:
-    objective, flat, v = line.objective, line.x, line.v
-    parameters = objective.parameters
+def _tested(objective: Objective, recipe: Recipe, v: Flat, nothing: TaylorResult) -> TaylorResult:
+    """The result along v; nothing : one without remainders."""
+    parameters, x, given = recipe.parameters, recipe.flat, recipe.options
     findings: list[Finding] = []
-    f_x, _ = inspect_f(objective, flat, findings)
+    f_x, _ = inspect_f(objective, x, findings)
     final = next((finding for finding in findings if finding.final), None)
     if final is not None:
-        return line.unmeasured(final.text)
-    claim = called_at(derivative, parameters.unflatten(flat.copy()), args, "derivative")
-    curvature = called_at(hessian, parameters.unflatten(flat.copy()), args, "hessian")
+        return replace(nothing, reason=final.text)
+    claim = called_at(recipe.grad, recipe.x, recipe.args, "derivative")
+    curvature = called_at(given["hessian"], recipe.x, recipe.args, "hessian")
     try:
-        slope = slope_along(claim, parameters, v, objective.shape or (), "derivative")
-        bend = 0.0 if hessian is None else curvature_along(curvature, parameters, v, "hessian")
+        slope, bend = _slopes(claim, curvature, parameters, v, objective.shape or ())
     except (ValueError, TypeError) as error:
-        return line.unmeasured(str(error), Outcome.FAIL)
-    if not (np.isfinite(slope).all() and np.isfinite(bend)):
-        return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
+        return replace(nothing, outcome=Outcome.FAIL, reason=str(error))
     # A power of two, so that the steps land where `_landing` has it.
-    largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
+    largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(x)))))
     steps = largest * 2.0 ** -np.arange(STEPS)
     eps = max(eps_of(b.real_dtype) for b in parameters.blocks)
-    noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
-    change = line.changes(steps, f_x)
+    noises = measure_noise(objective, Lines.rays(x, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
+
+    def changes(steps: Values) -> Values:
+        """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
+        offsets = np.stack([steps, -steps], axis=1).ravel()
+        moved = objective.line(Lines.rays(x, [v]), offsets) - f_x
+        return np.asarray(moved.reshape(len(steps), 2, -1).swapaxes(0, 1))
+
+    change = changes(steps)
     cut = objective.ended and bool(np.isnan(change).any())
     if not cut and not np.isfinite(change).any():
-        return line.unmeasured(
-            f"{nowhere(objective)} along v: choose another tangent, or move x into its domain"
-        )
+        text = f"{nowhere(objective)} along v: choose another tangent, or move x into its domain"
+        return replace(nothing, reason=text)
     if not cut and not np.nan_to_num(change).any():
-        return line.unmeasured("f has the same value at all steps along v")
-    own = STEPS if (flat[v != 0] != 0).any() else None
-    model = Model(f_x, slope, bend, line.expected, norm(v), own, noises)
-    tolerance = _tolerance(claim, noises, parameters, line.resolution)
-    told = _told(line, model, steps, change, tolerance)
+        return replace(nothing, reason="f has the same value at all steps along v")
+    own = STEPS if (x[v != 0] != 0).any() else None
+    model = Model(f_x, slope, bend, nothing.expected, norm(v), own, noises)
+    tolerance = _tolerance(claim, noises, parameters, given["resolution"])
+    told = _told(nothing, model, steps, change, tolerance)
     if cut:
         return replace(told, outcome=Outcome.INCONCLUSIVE, reason=_cause(objective), linear=False)
     if told.outcome is Outcome.INCONCLUSIVE:
-        return _farther(line, model, told, change, tolerance)
+        return _farther(objective, changes, model, told, change, tolerance)
     return told
 
 
+def _slopes(
+    claim: Any, curvature: Any, parameters: Parameters, v: Flat, outputs: tuple[int, ...]
+) -> tuple[Flat, float]:
+    """J v (m,) and v.Hv. Raises ValueError or TypeError for what is none."""
+    slope = slope_along(claim, parameters, v, outputs, "derivative")
+    bend = 0.0 if curvature is None else curvature_along(curvature, parameters, v, "hessian")
+    if not (np.isfinite(slope).all() and np.isfinite(bend)):
+        raise ValueError("the derivative along v is not finite")
+    return slope, bend
+
+
 def _farther(
-    line: _Line, model: Model, told: TaylorResult, change: Values, tolerance: Tolerance
-) -> TaylorResult:
+    objective: Objective, changes: Callable[[Values], Values], model: Model, told: TaylorResult, change: Values,
+    tolerance: Tolerance,
+) -> TaylorResult:  # fmt: skip
     """A PASS that longer steps than x is large show, where noise hides what the first ones are to show; else `told`.
 
     They go as far as at 0, of which x that small tells as little. They never convict: f may be another so far away.
     """
-    steps = np.array(told.steps)
-    longest = LARGEST / float(np.max(np.abs(line.v)))
+    steps, longest = np.array(told.steps), LARGEST / max(map(abs, told.tangent))
     for _ in range(LONGER):
         seen = model.remainders(steps, change).but_for(tolerance.rtol)
         more = steps[0] * 2.0 ** np.arange(TOGETHER, 0, -1)
-        if not hides(seen, tolerance) or more[0] > longest or not line.objective.affords(2 * TOGETHER):
+        if not hides(seen, tolerance) or more[0] > longest or not objective.affords(2 * TOGETHER):
             break
-        steps = np.concatenate([more, steps])
-        change = np.concatenate([line.changes(more, model.f_x), change], axis=1)
-        beyond = _told(line, model, steps, change, tolerance)
+        steps, change = np.concatenate([more, steps]), np.concatenate([changes(more), change], axis=1)
+        beyond = _told(told, model, steps, change, tolerance)
         if beyond.outcome is Outcome.PASS:
             return beyond
-    return replace(told, nfev=line.objective.nfev)
+    return told
 
 
-def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: Tolerance) -> TaylorResult:
+def _told(
+    nothing: TaylorResult, model: Model, steps: Values, change: Values, tolerance: Tolerance
+) -> TaylorResult:
     """The result for f's changes (2, k, m) at some steps."""
     found = model.remainders(steps, change)
     seen = found.but_for(tolerance.rtol)
     outcome, reason = verdict(seen, tolerance)
-    return TaylorResult(
-        outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(found.sizes.tolist()),
-        tuple(found.noise.tolist()), seen.linear and outcome is Outcome.PASS, tuple(line.v.tolist()),
-        line.objective.nfev, line.seed, tolerance.resolution, tolerance.rtol,
+    return replace(
+        nothing, outcome=outcome, reason=reason, order=seen.order, steps=tuple(steps.tolist()),
+        remainders=tuple(found.sizes.tolist()), floor=tuple(found.noise.tolist()),
+        linear=seen.linear and outcome is Outcome.PASS, resolution=tolerance.resolution, rtol=tolerance.rtol,
     )  # fmt: skip
 
 

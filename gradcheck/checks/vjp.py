@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck._typing import Flat, Mask
+from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Asked, judge_jacobian
-from gradcheck.checks.linear import Answers, UserProduct, accepted_of, other_layouts
+from gradcheck.checks.linear import UserProduct
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.options import LEAST_BUDGET
 from gradcheck.driver.prepare import prepare
@@ -20,16 +19,15 @@ from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
 from gradcheck.function.contract import inspect_f
-from gradcheck.function.matrix import MOST_ENTRIES, Matrix
-from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.matrix import MOST_ENTRIES
+from gradcheck.function.objective import Objective
 from gradcheck.numerics.outputs import HALF_GRID
-from gradcheck.numerics.rounding import granularity, on_no_grid
+from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
+from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import jacobian_names
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
 from gradcheck.report.text import discrepancy
@@ -42,98 +40,50 @@ from gradcheck.results.words import count
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
-# Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
-# them a row may hardly move. What an output moves by is more than this many of its roundings.
-LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
-# Outputs of few digits that stay there are looked at once more, so many times as far.
-FARTHER = 10.0
+# How long the random tangents are, in x's scales, along which the size of each row is looked at: along one a row may
+# hardly move, and over a short one not if it is rounded. What an output moves by is more than MOVED roundings of it.
+LOOKS, MOVED = (1e-2, 3e-2, 1e-1), 8.0
 # Rows up to which each is asked for where those cotangents say that something is wrong; and of more, those that are
 # named in one column.
 ASKED, ROWS = 2000, 16
 
 
-@dataclass
-class Pullback(UserProduct):
-    """u -> J^T u; dtype : of what f returns, which that of a cotangent is."""
-
-    dtype: np.dtype[Any] = field(kw_only=True)
-
-    @property
-    def outputs(self) -> int:
-        """The number m of values that f returns."""
-        return math.prod(self.shape)
-
-    def product(self, argument: Flat) -> Flat:
-        """J^T u (n,)."""
-        return self.product_as_it_lies(np.array(argument, self.dtype).reshape(self.shape))
-
-    def product_as_it_lies(self, cotangent: NDArray[Any]) -> Flat:
-        """As `product`, for a cotangent of f's shape, which is handed on as it lies in memory."""
-        kept = cotangent.copy()
-        result = self.called(cotangent if self.shape else cotangent[()])
-        self.overwrites |= not np.array_equal(kept, cotangent)
-        try:
-            return self.recipe.parameters.flatten(result, "vjp")
-        except (ValueError, TypeError) as error:
-            raise NotScalarError(str(error)) from None
-
-    def rows(self, cotangents: Flat) -> Flat:
-        """The products (k, n) of k cotangents (k, m)."""
-        return np.stack([self.product(u) for u in cotangents])
-
-    def jacobian(self, *_: Any) -> Flat:
-        """J (m, n), every row asked for."""
-        return self.rows(np.eye(self.outputs))
-
-    def findings(self, _: Matrix, dtype: str) -> list[Finding]:
-        """What it does to its arguments, and whether it is linear, wherever its cotangent lies in memory."""
-        # In sixty-fourths, so that 2 a + b is exact in any dtype.
-        one, other = (
-            np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
-        )
-        coarser = max((dtype, str(self.dtype)), key=eps_of)
-        parameters = self.recipe.parameters
-        answers = Answers(parts_of(parameters), parameters.scales(self.recipe.flat), coarser)
-        found = self.contract(one, other, answers)
-        if not self.overwrites and not any(finding.outcome for finding in found):
-            u, accepted = np.array(one, self.dtype).reshape(self.shape), accepted_of(coarser, self.rtol)
-            found += other_layouts(self.product_as_it_lies, u, rtol=accepted, answers=answers)
-        return found
+def _rows(pull: UserProduct, cotangents: Flat) -> Flat:
+    """The products (k, n) of k cotangents (k, m)."""
+    return np.stack([pull.product(u) for u in cotangents])
 
 
-def parts_of(parameters: Parameters) -> dict[str, slice]:
-    """The arrays of x by their names; one alone needs none."""
-    if len(parameters.blocks) == 1:
-        return {"": parameters.blocks[0].slice}
-    return {b.name: b.slice for b in parameters.blocks}
+def _jacobian(pull: UserProduct) -> Callable[..., Flat]:
+    """J (m, n) as a function, every row asked for."""
+    return lambda *_: _rows(pull, np.eye(pull.space.size))
 
 
-def judge_vjp(asked: Asked, pull: Pullback, f_x: Any) -> Report:
+def judge_vjp(asked: Asked, pull: UserProduct, f_x: Any) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
-    if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
+    if pull.space.size > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
         report = _mixed(asked, pull, f_x)
     else:
-        report = judge_jacobian(replace(asked, jac=pull.jacobian))
+        report = judge_jacobian(replace(asked, jac=_jacobian(pull)))
     return replace(report, ngev=pull.calls)
 
 
-def _mixed(asked: Asked, pull: Pullback, f_x: Any) -> Report:
+def _mixed(asked: Asked, pull: UserProduct, f_x: Any) -> Report:
     """The check of many rows: random cotangents stand for them, until these say that something is wrong."""
     f, vectorized = asked.f, asked.vectorized
     try:
         mix, rounding = _random_cotangents(asked, pull, f_x)
     except KeyboardInterrupt:
         # The check itself makes the report of it.
-        mix, rounding, f = np.ones((MIXED, pull.outputs)), np.zeros(1), _interrupting
+        mix, rounding, f = np.ones((MIXED, pull.space.size)), np.zeros(1), _interrupting
 
     def mixed(tree: Any, *args: Any) -> Any:
         values = f(tree, *args)
         with np.errstate(all="ignore"):  # the sum is ours, not f's
             rows = np.asarray(values, np.float64)
-            return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
+            return mix @ (rows.reshape(pull.space.size, -1) if vectorized else rows.ravel())
 
     of_mix = replace(
-        asked, f=mixed, jac=lambda *_: pull.rows(mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding
+        asked, f=mixed, jac=lambda *_: _rows(pull, mix), symbol="UJ", spent=1 + len(LOOKS), rounding=rounding
     )
     report = judge_jacobian(of_mix)
     if report.outcome is Outcome.FAIL and report.wrong:
@@ -147,22 +97,24 @@ def _mixed(asked: Asked, pull: Pullback, f_x: Any) -> Report:
             report = _rows_named(report, asked, pull, mix[0])
         except KeyboardInterrupt:
             report = replace(report, interrupted=True)
-    stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
-    arrays = tuple(replace(a, shape=(pull.outputs, asked.recipe.flat.size), name="J") for a in report.arrays)
+    stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.space.size:,} outputs of f"
+    arrays = tuple(
+        replace(a, shape=(pull.space.size, asked.recipe.flat.size), name="J") for a in report.arrays
+    )
     return replace(report, arrays=arrays, notes=(stand, *report.notes))
 
 
-def _every_row(report: Report, asked: Asked, pull: Pullback) -> tuple[Report, bool]:
+def _every_row(report: Report, asked: Asked, pull: UserProduct) -> tuple[Report, bool]:
     """The same failure of J itself, every row of it asked for; and whether that could be done."""
     options = asked.options
     nfev = None if options.max_nfev is None else options.max_nfev - report.nfev
     seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
     spent = (nfev is not None and nfev < LEAST_BUDGET) or (seconds is not None and seconds <= 0)
-    held = pull.outputs <= ASKED and pull.outputs * asked.recipe.flat.size <= MOST_ENTRIES
+    held = pull.space.size <= ASKED and pull.space.size * asked.recipe.flat.size <= MOST_ENTRIES
     if report.interrupted or spent or not held:
         return report, False
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
-    whole = judge_jacobian(replace(asked, jac=pull.jacobian, options=left, spent=0))
+    whole = judge_jacobian(replace(asked, jac=_jacobian(pull), options=left, spent=0))
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
     best = whole if told else replace(report, interrupted=whole.interrupted)
     return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told
@@ -172,7 +124,7 @@ def _interrupting(*_: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Flat]:
+def _random_cotangents(asked: Asked, pull: UserProduct, f_x: Any) -> tuple[Flat, Flat]:
     """(MIXED, m) cotangents that weigh each output by the size of its row of J, so that none is drowned.
 
     By how far each moves along random tangents, not by its value: beside an offset of 1e6 a row would be seen by none.
@@ -184,11 +136,9 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
     room = room_within(asked.options.bounds, parameters, x)
     start = np.asarray(f_x, np.float64).ravel()
     size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
-    rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
-    for length in (1.0,) * LOOKS + (FARTHER,):
-        if length == FARTHER and not (few_digits := ~moved & _of_few_digits(start)).any():
-            continue
-        step = length * LOOK * parameters.scales(x) * random_units(generator, x.size)
+    rounding = MOVED * float(np.finfo(pull.space.blocks[0].dtype).eps) * np.abs(start)
+    for length in LOOKS:
+        step = length * parameters.scales(x) * random_units(generator, x.size)
         if room is not None:
             step = np.clip(step, -room[0], room[1])
         with np.errstate(all="ignore"):
@@ -199,16 +149,15 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
                 continue  # off f's domain, or no array: the check itself will say so
             if apart.shape == start.shape:
                 seen.append(np.asarray(values, np.float64).ravel())
-                moves = np.isfinite(apart) & (apart > rounding)
-                moved |= moves if length < FARTHER else moves & few_digits
+                moved |= np.isfinite(apart) & (apart > rounding)
                 size = np.maximum(size, np.where(np.isfinite(apart), apart / length, 0.0))
     usual = float(np.median(size[moved])) if moved.any() else 1.0
     # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
     weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)
-    units = random_units(generator, MIXED * pull.outputs).reshape(MIXED, -1)
+    units = random_units(generator, MIXED * pull.space.size).reshape(MIXED, -1)
     # As the cotangents will be rounded, so that both sides of the check have the same.
-    most = 1e-3 * float(np.finfo(pull.dtype).max)
-    mix = np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
+    most = 1e-3 * float(np.finfo(pull.space.blocks[0].dtype).max)
+    mix = np.asarray((units * np.minimum(weight, most)).astype(pull.space.blocks[0].dtype), np.float64)
     # Three different ones of four values show a grid as well: a smooth f hardly repeats one.
     every = np.stack([*seen, start, start])
     every[~np.isfinite(every)] = np.nan
@@ -216,14 +165,7 @@ def _random_cotangents(asked: Asked, pull: Pullback, f_x: Any) -> tuple[Flat, Fl
     return mix, np.sqrt(start.size) * np.array([root_mean_square(row) for row in terms])
 
 
-def _of_few_digits(values: Flat) -> Mask:
-    """Which numbers (m,) may be rounded to the digits that they have; counts and indices, whole ones, are not asked."""
-    return np.array(
-        [value != round(value) and not on_no_grid(value) for value in np.nan_to_num(values).tolist()]
-    )
-
-
-def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -> Report:
+def _rows_named(report: Report, asked: Asked, pull: UserProduct, cotangent: Flat) -> Report:
     """The same failure with the entries of J itself, where halving the cotangent finds them."""
     started = time.perf_counter()
     options, parameters, x = asked.options, asked.recipe.parameters, asked.recipe.flat
@@ -235,7 +177,7 @@ def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -
         asked.single, parameters, several=True, args=asked.recipe.args, max_nfev=left, n_jobs=options.n_jobs
     )
     f_x, _ = inspect_f(objective, x, [])
-    names = jacobian_names(pull.shape, parameters)
+    names = jacobian_names(pull.space.blocks[0].shape, parameters)
     room = room_within(options.bounds, parameters, x)
     tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(x.dtype)
     at_x = Setting(objective, x, f_x, None, tolerance, room, eps, options.subgradient, names)
@@ -245,7 +187,7 @@ def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -
         rows = _wrong_rows(setting, pull, cotangent, j)
         if rows:
             at = np.array(rows, np.intp)
-            parts.append(sweep(setting, pull.rows(_units(at, pull.outputs))[:, j], at * x.size + j))
+            parts.append(sweep(setting, _rows(pull, _units(at, pull.space.size))[:, j], at * x.size + j))
     nfev = report.nfev + objective.nfev
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
@@ -257,7 +199,7 @@ def _rows_named(report: Report, asked: Asked, pull: Pullback, cotangent: Flat) -
         nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
         call=report.call, functions=("f", "vjp"),
     )  # fmt: skip
-    worst, total = named.wrong[0], pull.outputs * x.size
+    worst, total = named.wrong[0], pull.space.size * x.size
     searched = f"{count(len(columns), 'column')} of {x.size:,} were searched for wrong entries"
     reason = f"at least {entries.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
     return replace(named, reason=reason, notes=(*named.notes, searched), interrupted=objective.interrupted)
@@ -269,9 +211,9 @@ def _units(rows: Any, m: int) -> Flat:
     return out
 
 
-def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> list[int]:
+def _wrong_rows(setting: Setting, pull: UserProduct, cotangent: Flat, j: int) -> list[int]:
     """The rows in which column j is wrong: halves of the cotangent against one measured column, without f."""
-    m = pull.outputs
+    m = pull.space.size
     column = measure(setting, np.arange(m) * setting.x.size + j)
     bars = 3.0 * np.abs(cotangent) * column.error
 

@@ -69,8 +69,11 @@ def folded(s: Scope) -> Cause | None:
         return None
     for how, other in other_claims(s.analytic.reshape(shape)) if shape[0] == shape[1] else ():
         if how is not None and s.mends(other.ravel(), choices=1.0):
-            length = 2 if how.doubled else None
-            return Cause(Kind.FOLDED, everywhere(s), length=length, origin=how.side, order=how.triangle)
+            side, triangle = how
+            doubled = np.trace(other) != np.trace(s.analytic.reshape(shape))
+            return Cause(
+                Kind.FOLDED, everywhere(s), length=2 if doubled else None, origin=side, order=triangle
+            )
     return None
 
 

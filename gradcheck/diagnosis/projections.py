@@ -16,7 +16,6 @@ from gradcheck.diagnosis.patterns import DIGITS, factor, slope
 from gradcheck.diagnosis.regions import everywhere, holds, index_of
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -289,7 +288,7 @@ def _lines(s: Scope) -> Iterator[tuple[str, Index, Array]]:
     values = dict(s.subject.bases(s.at))
     names, rows = s.parameters, places.reshape(shape)
     sides = [("x", rows, s.subject.behind[-1][1] if len(s.subject.behind) == 2 else ())]
-    if isinstance(names, JacobianNames) and names.blocks[0].name != "H":
+    if names.columns is not None and names.blocks[0].name != "H":
         sides.append(("f(x)", rows.T, names.outputs))
     for of, vectors, axes in sides if places.size <= MANY else sides[:1]:
         whole = "each row" if of == "x" else of

@@ -16,7 +16,6 @@ from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.functions import told_by_x
-from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -57,7 +56,7 @@ class Subject:
     def behind(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The names and shapes of what a matrix is the derivative of, and by which."""
         names = self.parameters
-        if not isinstance(names, JacobianNames):
+        if names.columns is None:
             return ()
         by = tuple((b.name, b.shape) for b in names.columns.blocks)
         return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)
@@ -65,7 +64,7 @@ class Subject:
     @property
     def coordinates(self) -> Parameters:
         """The arrays of x, and the names of its coordinates."""
-        return self.parameters.columns if isinstance(self.parameters, JacobianNames) else self.parameters
+        return self.parameters.columns or self.parameters
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""

@@ -13,7 +13,7 @@ from gradcheck.results.certificate import ArrayEvidence
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
+from gradcheck.results.undecided import ENDED, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 
 # Limits that are a size: a larger resolution or atol decides them.
@@ -52,9 +52,9 @@ class Circumstances:
     method: str = "auto"
 
 
-def ended_by(interrupted: bool, budgeted: bool) -> Ended:
+def ended_by(interrupted: bool, budgeted: bool) -> Limit:
     """What ended a measurement for which no budget was left; budgeted : whether the caller set one."""
-    return Ended.INTERRUPTED if interrupted else Ended.BUDGET if budgeted else Ended.SEARCH
+    return Limit.INTERRUPTED if interrupted else Limit.BUDGET if budgeted else Limit.SEARCH
 
 
 def undecided_entries(
@@ -73,16 +73,18 @@ def undecided_entries(
         first = given.steps[int(evidence.coordinates[row]) % given.steps.size]
         # A complex step has no length that counts: 0.
         common = Limit.BESIDE if 0.0 < found.step[row] < SHORT * first else common
-    ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
+    if common is Limit.BUDGET:
+        common = ended_by(evidence.interrupted, given.budgeted)
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     # What is off by more than is allowed was left open for another reason: it does not agree.
     agrees = kink is not None or abs(evidence.analytic[row] - found.value[row]) <= judgement.allowed[row]
     known = bool(np.isfinite(found.error[row]) and agrees)
     sized = all(limit in SIZED for limit in limits) and bool(np.isfinite(found.error[rows]).all())
+    options, offered = _option(evidence, rows, given.tolerance)
     return Undecided(
-        parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,
+        parameters.name(int(evidence.coordinates[row])), common, int(rows.size), total,
         bar=3.0 * float(found.error[row]), reached=float(judgement.detectable[row]), slopes=kink, known=known,
-        noun=given.noun, advice=_advice(common, ended, given, _options(evidence, rows, given.tolerance), sized),
+        noun=given.noun, remedies=_remedies(common, given, options, sized), offered=offered,
     )  # fmt: skip
 
 
@@ -93,30 +95,31 @@ def undecided_array(
     open_ = [array for array in evidence.arrays if not certified(array)]
     array = next((a for a in open_ if not a.tested), open_[0])
     limit = array.limit if array.tested else Limit.BUDGET
-    ended = ended_by(evidence.interrupted, given.budgeted) if limit is Limit.BUDGET else Ended.NOTHING
+    if limit is Limit.BUDGET:
+        limit = ended_by(evidence.interrupted, given.budgeted)
     reached = array.certificate.left if array.certificate is not None else float("nan")
-    options = [Advice(Remedy.SWEEP)]
+    options, offered = [Remedy.SWEEP], None
     if given.tolerance.resolution < ROOM * reached <= COARSEST:
-        options.insert(0, Advice(Remedy.RESOLUTION, ROOM * reached))
+        options, offered = [Remedy.RESOLUTION, Remedy.SWEEP], ROOM * reached
     return Undecided(
-        array.block.name, limit, ended, reached=reached, known=array.certificate is not None, tested=array.tested,
-        noun=given.noun, advice=_advice(limit, ended, given, options),
+        array.block.name, limit, reached=reached, known=array.certificate is not None, tested=array.tested,
+        noun=given.noun, remedies=_remedies(limit, given, options), offered=offered,
     )  # fmt: skip
 
 
-def _options(evidence: Entries, rows: Index, tolerance: Tolerance) -> list[Advice]:
-    """The resolution, or the atol, with which every undecided entry is decided whose limit is a size."""
+def _option(evidence: Entries, rows: Index, tolerance: Tolerance) -> tuple[list[Remedy], float | None]:
+    """The resolution, or the atol, with which every undecided entry is decided whose limit is a size; and its value."""
     found, judgement = evidence.estimate, evidence.judgement
     sized = np.array([limit in SIZED for limit in found.limit[rows]], bool)
     rows = rows[sized & np.isfinite(found.error[rows])]
     if rows.size == 0:
-        return []
+        return [], None
     apart, scale = np.abs(evidence.analytic[rows] - found.value[rows]), judgement.scale[rows]
     bar = apart + 3.0 * found.error[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
         resolution = ROOM * float(np.max((bar - tolerance.atol) / scale))
     if tolerance.resolution < resolution <= COARSEST:
-        return [Advice(Remedy.RESOLUTION, resolution)]
+        return [Remedy.RESOLUTION], resolution
     # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything. What
     # others move f by, over the size of an entry that is next to nothing, is no gradient.
     least = ROOM * float(np.max(bar - tolerance.resolution * scale))
@@ -126,12 +129,12 @@ def _options(evidence: Entries, rows: Index, tolerance: Tolerance) -> list[Advic
     # With it most are settled at the first look, of which the bars are those of the others.
     usual = ROOM * 3.0 * float(np.max(found.error, initial=0.0, where=np.isfinite(found.error)))
     offered = [a for a in (max(usual, least), least) if tolerance.atol < a <= tolerance.resolution * largest]
-    return [Advice(Remedy.ATOL, offered[0])] if offered else []
+    return ([Remedy.ATOL], offered[0]) if offered else ([], None)
 
 
-def _advice(
-    limit: Limit, ended: Ended, given: Circumstances, options: list[Advice], sized: bool = True
-) -> tuple[Advice, ...]:
+def _remedies(
+    limit: Limit, given: Circumstances, options: list[Remedy], sized: bool = True
+) -> tuple[Remedy, ...]:
     """What decides it: options first, then what is to be done about x or f.
 
     sized : whether the options decide all that is open; those that decide some come last.
@@ -139,14 +142,13 @@ def _advice(
     In single precision the digits of f come before both: its steps are so long that kinks of a network, and bends, lie
     within them that none of float64 reach.
     """
-    if limit is Limit.BUDGET:
-        remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
-        return (Advice(remedy),)
+    if limit in ENDED:
+        return (ENDED[limit],)
     # A derivative of a coarser type takes no digits from f. What f returns may have few because it was rounded, or
     # because all others cancelled.
     single = given.tolerance.eps > SINGLE and given.coarse != "derivative"
     precise = (Remedy.FLOAT64 if given.coarse else Remedy.DIGITS) if single else Remedy.PRECISE
-    remedies = {
+    own = {
         Limit.KINK: (Remedy.OFF_KINK, Remedy.SUBGRADIENT),
         Limit.KINKS: (Remedy.OFF_KINK,),
         Limit.JUMP: (Remedy.OFF_JUMP, precise),
@@ -159,14 +161,11 @@ def _advice(
         Limit.DISPUTED: (precise,) if given.method == "complex" else (precise, Remedy.COMPLEX),
         Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
-    own = [Advice(remedy) for remedy in remedies]
     if limit is Limit.KINK and given.subgradient:
         # What it would accept is told of an entry by itself alone.
-        own = [*options, Advice(Remedy.OFF_KINK)]
-    mine = own
+        own = (*options, Remedy.OFF_KINK)
     if limit in SIZED:
-        mine = options + own if sized else own + options
+        own = (*options, *own) if sized else (*own, *options)
     if single and limit in LONG_STEPS:
-        first = Advice(precise)
-        return (first, *(advice for advice in mine if advice != first))
-    return tuple(mine)
+        return (precise, *(remedy for remedy in own if remedy is not precise))
+    return own

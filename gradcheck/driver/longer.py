@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask
 from gradcheck.driver.known import Known
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.numerics.rounding import SINGLE, significant_bits
 from gradcheck.numerics.tangents import generator_of, random_units, root_mean_square
 from gradcheck.parameters.leaves import eps_of
@@ -96,5 +96,5 @@ def _moved(known: Known, lengths: Flat) -> Flat:
     """What outputs (m,) move by along a random direction of these lengths, the larger of both sides."""
     x = known.x
     tangent = lengths * random_units(generator_of(known.options.rng), x.size)
-    values = known.objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
+    values = known.objective.line(Lines.rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
     return np.asarray(np.abs(values - known.problem.f_x).max(axis=0))

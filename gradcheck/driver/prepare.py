@@ -13,7 +13,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.undecided import SINGLE
 from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.evidence.farther import leave
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, measure_noise
@@ -27,7 +27,7 @@ from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
-from gradcheck.results.undecided import Advice, Remedy, Undecided
+from gradcheck.results.undecided import Remedy, Undecided
 from gradcheck.results.words import count, number
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
@@ -118,7 +118,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     An output that is claimed to move and stays is looked at farther away.
     """
     line, spacing, back = _probed(setting, rng)
-    (tangent,) = line.tangents
+    tangent = line.units[0]
 
     def claimed() -> Mask:
         if not isinstance(setting, Problem):
@@ -134,12 +134,12 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     return measure_noise(setting.objective, line, setting.f_x, spacing, back=back, claimed=claimed, most=most)
 
 
-def _probed(setting: Setting, rng: Any) -> tuple[Rays, float, bool]:
+def _probed(setting: Setting, rng: Any) -> tuple[Lines, float, bool]:
     """The line along which noise is measured, the first spacing, and whether there is room behind x, too."""
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
     own = _own_scales(setting.x, setting.scales, spacing)
     tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
-    return Rays(setting.x, [tangent]), spacing, back
+    return Lines.rays(setting.x, [tangent]), spacing, back
 
 
 def _tangent(
@@ -243,7 +243,8 @@ def unmoved(setting: Problem) -> tuple[Problem, Finding]:
     if setting.tolerance.atol > 0:
         return setting, Finding(CONSTANT)
     hidden = WIDE * 3.0 * WEIGHTS * float(np.max(setting.level / setting.relative_step)) / float(at)
-    advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE)]
+    remedies: tuple[Remedy, ...] = (Remedy.DIGITS, Remedy.ELSEWHERE)
+    offered = None
     claimed = setting.matrix.norms(np.ones(setting.x.size))
     # One that is far larger than all that is claimed lets anything pass: x is too small for the steps that f needs.
     # Beside values that may be rounded by a large part of themselves no bar is known.
@@ -251,9 +252,9 @@ def unmoved(setting: Problem) -> tuple[Problem, Finding]:
         claimed is not None and claimed.any() and hidden >= BEYOND * claimed.max() / math.sqrt(setting.x.size)
     )
     if not beyond and not ((f_x != 0) & (setting.level > DROWNED * np.abs(f_x))).any():
-        advice.append(Advice(Remedy.ATOL, max(hidden, TINY)))
+        remedies, offered = (*remedies, Remedy.ATOL), max(hidden, TINY)
     value = float(f_x[0]) if f_x.size == 1 else None
-    why = Undecided("f", Limit.CONSTANT, value=value, known=False, advice=tuple(advice))
+    why = Undecided("f", Limit.CONSTANT, value=value, known=False, remedies=remedies, offered=offered)
     return setting, Finding("f does not depend on x at all", Outcome.INCONCLUSIVE, final=True, undecided=why)
 
 
@@ -274,7 +275,7 @@ def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     if not (change > 0).any() or not objective.affords(2 * len(FAR_AWAY)):
         return ()
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
-    values = objective.line(Rays(x, [tangent]), offsets).reshape(offsets.size, -1)
+    values = objective.line(Lines.rays(x, [tangent]), offsets).reshape(offsets.size, -1)
     known = np.vstack([f_x, np.where(np.isfinite(values), values, f_x)])
     # Where x is held in a coarser type so are the terms of f, whatever its sum is divided by.
     coarse = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.function.lines import Axes, Columns, Family, Lines, Rays
+from gradcheck.function.lines import Lines
 from gradcheck.numerics.differences import Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
@@ -170,9 +170,8 @@ def along_rays(
 
     No farther than the bounds allow to each side; more : as `estimate` takes it.
     """
-    rays = Rays(setting.x, list(tangents))
-    ray = np.broadcast_to(np.arange(len(rays)), output.shape)
-    lines: Lines | Family = rays if setting.outputs == 1 else Family(rays, ray, output)
+    rays = Lines.rays(setting.x, list(tangents))
+    lines = rays.of(np.broadcast_to(np.arange(len(rays)), output.shape), output)
     room = None
     if setting.room is not None:
         (left, right), ahead = setting.room, np.greater(tangents, 0)
@@ -185,15 +184,15 @@ def along_rays(
     )  # fmt: skip
 
 
-def lines_of(setting: Setting, output: Index, column: Index) -> Lines | Family:
+def lines_of(setting: Setting, output: Index, column: Index) -> Lines:
     """One line an entry; those of a column, or of columns that are moved together, share their points."""
     if setting.together is not None:
-        moves = Columns(setting.x, setting.together, setting.scales)
-        return Family(moves, directions_of(setting, column), output)
+        groups = Lines.columns(setting.x, setting.together, setting.scales)
+        return groups.of(directions_of(setting, column), output)
     if setting.outputs == 1:
-        return Axes(setting.parameters, setting.x, column)
+        return Lines.axes(setting.parameters, setting.x, column)
     moved, direction = np.unique(column, return_inverse=True)
-    return Family(Axes(setting.parameters, setting.x, moved), direction, output)
+    return Lines.axes(setting.parameters, setting.x, moved).of(direction, output)
 
 
 def directions_of(setting: Setting, column: Index) -> Index:

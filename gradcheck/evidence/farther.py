@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask
 from gradcheck.evidence.axes import measure_once
 from gradcheck.evidence.entries import verify
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.numerics.rounding import SINGLE, decimal_steps, on_no_grid, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -87,6 +87,6 @@ def _same(setting: Setting, rng: Any) -> Mask:
     if setting.room is not None:
         left, right = setting.room
         tangents = [np.clip(each, -left, right) for each in tangents]
-    lines = setting.objective.every(Rays(setting.x, tangents))
+    lines = setting.objective.every(Lines.rays(setting.x, tangents))
     seen = setting.objective.along(lines, np.arange(len(lines)), np.ones((len(lines), 1)))
     return np.asarray((seen.reshape(2, -1) == setting.f_x).all(axis=0))

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.axes import smallest_steps
 from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
-from gradcheck.function.lines import Family, Rays
+from gradcheck.function.lines import Lines
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.entries import Entries
@@ -253,9 +253,9 @@ def _slopes_beside(
     size = length * float(np.max(np.abs(tangent) / setting.scales)) * setting.scales
     generator, across = generator_of(seed), WITHIN * length * tangent
     points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
-    rays = Rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
+    rays = Lines.rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
     rows = np.arange(2 * BESIDE)
-    lines = rays if setting.outputs == 1 else Family(rays, rows, np.full(rows.size, output))
+    lines = rays.of(rows, np.full(rows.size, output))
     values = setting.objective.along(lines, rows, np.ones((rows.size, 1)))[:, 0]
     slopes = (values[1::2] - values[::2]) / (2.0 * WITHIN * length)
     return float(slopes.min()), float(slopes.max())

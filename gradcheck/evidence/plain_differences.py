@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
 from gradcheck.evidence.farther import BITS_BY_CHANCE, few_digits, stay
-from gradcheck.function.lines import Axes
+from gradcheck.function.lines import Lines
 from gradcheck.function.matrix import Dense
 from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.problem import Problem
@@ -280,7 +280,7 @@ def _expected(share: Flat, steps: Flat) -> Flat:
 def _near(claim: _Compared, columns: Index) -> bool:
     """Measure the differences of some columns; whether they bear out all of their entries."""
     setting = claim.setting
-    axes = Axes(setting.parameters, setting.x, columns)
+    axes = Lines.axes(setting.parameters, setting.x, columns)
     reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
     lines = setting.objective.every(axes)
     seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))

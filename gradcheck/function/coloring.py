@@ -9,7 +9,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count
@@ -43,7 +43,7 @@ def group_columns(pattern: Any, columns: NDArray[np.intp] | None = None) -> list
     return [np.asarray(columns[group], np.intp) for group in np.split(order, ends)]
 
 
-def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:
+def with_pattern(matrix: Matrix, sparsity: Any, names: Parameters) -> tuple[Matrix, list[Finding]]:
     """The Jacobian as sparse where a pattern is declared; entries outside it are a finding."""
     if sparsity is None:
         return matrix, []

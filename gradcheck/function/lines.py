@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -16,132 +15,89 @@ from gradcheck.parameters.tree import Parameters
 MUCH = 2**20
 
 
-class Lines(ABC):
-    """Straight lines through x (n,), one a row; a point is a row and an offset along it."""
-
-    x: Flat
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many lines."""
-
-    @abstractmethod
-    def point(self, row: int, offset: Any) -> Flat:
-        """A new flat vector: x moved by `offset` along line `row`."""
-
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """The points (size, k) of k rows and offsets, one a column."""
-        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
-
-    def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets (m, k) at which the points lie after rounding to x's dtype.
-
-        As asked where several coordinates move: each rounds its own way, which the measured noise contains.
-        """
-        return offsets
-
-    def through(self, x: Flat) -> Self:
-        """The same directions through another point, or through none: that of a check is sent to workers once."""
-        return replace(self, x=x)  # type: ignore[type-var]  # every one is a dataclass
-
-
 @dataclass(frozen=True)
-class Axes(Lines):
-    """One line a coordinate: offsets are in units of that coordinate."""
+class Lines:
+    """Straight lines through x (n,): line l is what output `output[l]` of f does along direction `direction[l]`.
 
-    parameters: Parameters
-    x: Flat
-    coordinates: Index
-
-    def __len__(self) -> int:
-        return len(self.coordinates)
-
-    def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets after rounding: (x + t) - x, exact by Sterbenz's lemma where t is small against x."""
-        at = self.coordinates[rows]
-        x = self.x[at][:, None]
-        moved = x + offsets
-        for b in self.parameters.blocks:
-            if b.real_dtype != moved.dtype:
-                mine = b.holds(at)
-                moved[mine] = moved[mine].astype(b.real_dtype)
-        return moved - x
-
-    def point(self, row: int, offset: Any) -> Flat:
-        """X with one coordinate moved."""
-        moved = self.x.copy()
-        moved[self.coordinates[row]] += offset
-        return moved
-
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """X in every column, with one coordinate moved in each."""
-        moved = np.repeat(self.x[:, None], rows.size, axis=1)
-        moved[self.coordinates[rows], np.arange(rows.size)] += offsets
-        return moved
-
-
-@dataclass(frozen=True)
-class Rays(Lines):
-    """Dense directions: offsets are in units of the tangent, one tangent (size,) a line."""
-
-    x: Flat
-    tangents: Sequence[Flat]
-
-    def __len__(self) -> int:
-        return len(self.tangents)
-
-    def __sizeof__(self) -> int:
-        # By this Dask tells what it sends as data, by a way of its own, from what it sends with each task.
-        held = self.tangents if isinstance(self.tangents, list) else []
-        size = sum(tangent.nbytes for tangent in held)
-        return int(size if size > MUCH else object.__sizeof__(self))
-
-    def point(self, row: int, offset: Any) -> Flat:
-        """X moved along the tangent."""
-        moved: Flat = np.multiply(self.tangents[row], offset)
-        moved += self.x
-        return moved
-
-
-@dataclass(frozen=True)
-class Columns(Lines):
-    """Lines that move groups of coordinates, each by its own scale, so that an offset of 1 moves it by that.
-
-    groups : for each line the coordinates that it moves. scales : (n,).
+    moved, units : for each direction the coordinates that it moves, and what an offset of 1 moves them by.
+    parameters : where each direction moves one coordinate, the arrays on whose grids its points lie; else None.
+    direction, output : None where each direction is one line, of an f of one output.
     """
 
     x: Flat
-    groups: Sequence[Index]
-    scales: Flat
+    moved: Sequence[Any] | Index
+    units: Sequence[Any] | Flat
+    parameters: Parameters | None = None
+    direction: Index | None = None
+    output: Index | None = None
+
+    @classmethod
+    def axes(cls, parameters: Parameters, x: Flat, coordinates: Index) -> Lines:
+        """One line a coordinate: offsets are in units of that coordinate."""
+        return cls(x, coordinates, np.broadcast_to(1.0, coordinates.shape), parameters)
+
+    @classmethod
+    def rays(cls, x: Flat, tangents: Sequence[Flat]) -> Lines:
+        """One line a tangent (n,): offsets are in units of the tangent."""
+        return cls(x, [slice(None)] * len(tangents), tangents)
+
+    @classmethod
+    def columns(cls, x: Flat, groups: Sequence[Index], scales: Flat) -> Lines:
+        """One line a group of coordinates, each moved by its own scale (n,) for an offset of 1."""
+        return cls(x, groups, [scales[group] for group in groups])
+
+    def of(self, direction: Index, output: Index) -> Lines:
+        """A line for each of these outputs (k,) along these directions (k,): those along one share their points."""
+        return replace(self, direction=direction, output=output)
+
+    def through(self, x: Flat) -> Lines:
+        """The same directions through another point, or through none: that of a check is sent to workers once."""
+        return replace(self, x=x, direction=None, output=None)
 
     def __len__(self) -> int:
-        return len(self.groups)
+        return len(self.moved) if self.direction is None else self.direction.size
 
-    def point(self, row: int, offset: Any) -> Flat:
-        """X with the coordinates of one group moved."""
+    def __sizeof__(self) -> int:
+        # By this Dask tells what it sends as data, by a way of its own, from what it sends with each task.
+        size = sum(unit.nbytes for unit in self.units) if isinstance(self.units, list) else 0
+        return int(size if size > MUCH else object.__sizeof__(self))
+
+    def point(self, direction: int, offset: Any) -> Flat:
+        """A new flat vector: x moved by `offset` along a direction."""
+        which, unit = self.moved[direction], self.units[direction]
+        if isinstance(which, slice):  # all of x, which may be large
+            moved: Flat = np.multiply(unit, offset)
+            moved += self.x
+            return moved
         moved = self.x.copy()
-        group = self.groups[row]
-        moved[group] += offset * self.scales[group]
+        moved[which] += offset * unit
         return moved
 
-
-@dataclass(frozen=True)
-class Family:
-    """Lines of which some share their points: line l is output `output[l]` of f along `directions[direction[l]]`."""
-
-    directions: Lines
-    direction: Index
-    output: Index
-
-    def __len__(self) -> int:
-        return self.direction.size
+    def points(self, directions: Index, offsets: Flat) -> Flat:
+        """The points (n, k) of k directions and offsets, one a column."""
+        made = [self.point(d, t) for d, t in zip(directions.tolist(), offsets, strict=True)]
+        return np.stack(made, axis=1)
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets after rounding, as those of the direction."""
-        return self.directions.reached(self.direction[rows], offsets)
+        """The offsets (r, k) of some lines at which their points lie after rounding to the dtype of x.
+
+        (x + t) - x is exact by Sterbenz's lemma where t is small against x. As asked where several coordinates move:
+        each rounds its own way, which the measured noise contains.
+        """
+        if self.parameters is None:
+            return offsets
+        at = np.asarray(self.moved)[rows if self.direction is None else self.direction[rows]]
+        x = self.x[at][:, None]
+        reached = x + offsets
+        for b in self.parameters.blocks:
+            if b.real_dtype != reached.dtype:
+                mine = b.holds(at)
+                reached[mine] = reached[mine].astype(b.real_dtype)
+        return np.asarray(reached - x)
 
     def shared(self, rows: Index, offsets: Flat) -> tuple[list[int], Flat, list[tuple[Any, Any]]]:
         """The points of lines (r,) at offsets (r, k), each once: direction, offset, and places (row, column)."""
+        assert self.direction is not None
         at: list[int] = []
         where: list[Any] = []
         places: list[tuple[Any, Any]] = []

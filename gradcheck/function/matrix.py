@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -16,43 +16,11 @@ from gradcheck._typing import Flat, Index
 from gradcheck.parameters.leaves import DOUBLE, eps_of
 from gradcheck.parameters.tree import Parameters
 
-
-class Matrix(Protocol):
-    """J (m, n): what can be asked of it."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-
-    def product(self, tangent: Flat) -> Flat:
-        """J v (m,)."""
-
-    def norms(self, tangent: Flat) -> Flat | None:
-        """(m,) the root of the sum of squares of the terms of J v; None where the entries are not known."""
-        return None
-
-    def entries(self, rows: Index, columns: Index) -> Flat:
-        """J[rows, columns], (L,)."""
-
-    def largest(self, tangent: Flat) -> Flat | None:
-        """(m,) the largest term of each row of J v; None where the entries are not known."""
-        return None
-
-    def mended(self, factors: Flat, change: Any) -> Matrix:
-        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
-
-    def transposed(self) -> Matrix | None:
-        """J'; None where the entries are not known."""
-        return None
-
-
 # Terms of J v that are squared at once, so that they take little memory.
 TERMS = 2**17
 # Formats by the bits of their numbers, bfloat16 the first, and from how many of these on they are told, so many of them
 # small.
 FORMATS, SMALL_ONES = (("float16", 8, 8), ("float16", 11, 8), ("float32", 24, 4)), 2
-# So many numbers, or some more, tell the format of an array; whether the others fit is asked of as many at once.
-TOLD_BY = 4096
 # Sums of squares beyond these may have lost some to underflow or overflow.
 SMALLEST, LARGEST = 1e-250, 1e250
 
@@ -182,7 +150,7 @@ def values_at(places: Index, values: Flat, wanted: Index) -> Flat:
 
 
 @dataclass(frozen=True)
-class Product(Matrix):
+class Product:
     """Only v -> J v is known, and what is said to be u -> J^T u, if anything is: `rmatvec`."""
 
     size: tuple[int, int]
@@ -218,6 +186,18 @@ class Product(Matrix):
         """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
         return Product(self.size, lambda v: factors * self.matvec(v) + change @ v)
 
+    def norms(self, _: Flat) -> None:
+        """Of terms that are not known."""
+
+    def largest(self, _: Flat) -> None:
+        """Of terms that are not known."""
+
+    def transposed(self) -> None:
+        """Nothing, where entries are not known."""
+
+
+# J (m, n): what can be asked of it.
+Matrix = Dense | Sparse | Product
 
 # Columns that a product is asked for, one by one, to have all entries of J where it is wrong; and so many entries at
 # the most, 160 MB.
@@ -294,9 +274,7 @@ def dtype_by_digits(values: NDArray[Any], dtype: str) -> str:
     first = values.item(0)
     if first != float(np.float32(first)):
         return dtype
-    flat = values.reshape(-1)
-    some = flat[:: max(1, flat.size // TOLD_BY)]
-    known = np.abs(some[some != 0])
+    known = np.abs(values[values != 0])
     mantissa = np.frexp(known)[0]
     small = known <= known.max(initial=0.0) / 4.0
     for name, bits, least in FORMATS:
@@ -307,17 +285,8 @@ def dtype_by_digits(values: NDArray[Any], dtype: str) -> str:
             continue
         full = 0.25 * held != np.rint(0.25 * held)
         told = 2 * np.count_nonzero(full) >= full.size and np.count_nonzero(full & small) >= SMALL_ONES
-        return name if told and _has_bits(flat, bits) else dtype
+        return name if told else dtype
     return dtype
-
-
-def _has_bits(values: Flat, bits: int) -> bool:
-    """Whether no number (k,) has more than so many bits; a part after another."""
-    for start in range(0, values.size, TOLD_BY):
-        held = np.frexp(values[start : start + TOLD_BY])[0] * 2.0**bits
-        if (held != np.rint(held)).any():
-            return False
-    return True
 
 
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.lines import MUCH, Family, Lines
+from gradcheck.function.lines import MUCH, Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
-from gradcheck.parameters.leaves import ForeignArrayError, as_array, widened
+from gradcheck.parameters.leaves import as_array, widened
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
@@ -150,7 +150,12 @@ class Objective:
             # Views, so that an f which writes into its argument is seen to do so.
             views = [a[..., None] for a in self.parameters.arrays(tree)]
             return self._stack(self.parameters.tree_of(views), 1)[0], None
-        result = self._call(tree)
+        self._count()
+        started = time.perf_counter()
+        result = self._f(tree, *self._args)
+        spent = time.perf_counter() - started
+        if spent < self._seconds:
+            self._seconds = spent
         if self.several:
             array = as_reals(result)
             self._keep_shape(array.shape)
@@ -162,15 +167,6 @@ class Objective:
         if isinstance(value, float):  # np.float64 too: the common case, and the fast one
             return value, gradient
         return as_real(value, self.parameters.dtype), gradient
-
-    def _call(self, tree: Any) -> Any:
-        self._count()
-        started = time.perf_counter()
-        result = self._f(tree, *self._args)
-        spent = time.perf_counter() - started
-        if spent < self._seconds:
-            self._seconds = spent
-        return result
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
         """What f returns at the complex columns of (size, k) points; of one unless vectorised; nothing at the end."""
@@ -217,16 +213,16 @@ class Objective:
         if self._on_evaluation is not None:
             self._on_evaluation(points)
 
-    def along(self, lines: Lines | Family, rows: Index, offsets: Flat) -> Flat:
+    def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         """Values (r, k) of lines[rows] moved by offsets (r, k); what lines share of them is evaluated once."""
-        if not isinstance(lines, Family):
+        if lines.output is None:
             at = np.repeat(rows, offsets.shape[1]).tolist()
             return self._values(lines, at, offsets.ravel()).reshape(offsets.shape)
         # Reductions over a short last axis are slow in the other order.
         out = np.empty(offsets.shape, offsets.dtype, order="F")
         at, offset, places = lines.shared(rows, offsets)
         wanted = [lines.output[rows[row]] for row, _ in places] if self.several else None
-        for place, values in zip(places, self._in_turn(lines.directions, at, offset, wanted), strict=True):
+        for place, values in zip(places, self._in_turn(lines, at, offset, wanted), strict=True):
             out[place] = values
         return out
 
@@ -241,12 +237,12 @@ class Objective:
             out[row] = values
         return out
 
-    def every(self, directions: Lines) -> Lines | Family:
+    def every(self, directions: Lines) -> Lines:
         """A line for each output along each of some directions, those of a direction one after another."""
         if not self.several:
             return directions
         k, m = len(directions), self.outputs
-        return Family(directions, np.repeat(np.arange(k), m), np.tile(np.arange(m), k))
+        return directions.of(np.repeat(np.arange(k), m), np.tile(np.arange(m), k))
 
     def _in_turn(
         self, directions: Lines, rows: list[int], offsets: Flat, wanted: list[Index] | None = None
@@ -367,10 +363,10 @@ def _array_from(result: Any, wanted: str) -> NDArray[Any]:
     """What f returned as an array, an empty one of objects where it is none; wanted : what f must return."""
     try:
         return widened(as_array(result))
-    except ForeignArrayError as error:
+    except TypeError as error:
+        if isinstance(result, list | tuple):
+            return np.empty(0, object)
         raise NotScalarError(f"f must return {wanted}; {error}") from None
-    except (ValueError, TypeError):
-        return np.empty(0, object)
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:

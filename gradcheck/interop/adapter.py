@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
-from gradcheck.checks.linear import Answers, accepted_of, not_scaled, other_layouts
+from gradcheck.checks.linear import accepted_of, not_scaled, other_layouts, told
 from gradcheck.checks.products import check_vjp
-from gradcheck.checks.vjp import parts_of
 from gradcheck.driver.options import Given, check_further
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import changed, check_callables
@@ -151,8 +150,8 @@ def _along_one_cotangent(
     dtypes = [u.real.dtype, *(b.real_dtype for b in parameters.blocks)]
     coarsest = max((d for d in dtypes if d.kind == "f"), key=eps_of)
     accepted = accepted_of(str(coarsest), options.get("rtol"))
-    answers = Answers(parts_of(parameters), parameters.scales(flat), str(coarsest))
-    found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, answers=answers)
+    parts = told(parameters, parameters, flat, np.abs(seen[0]), str(coarsest))
+    found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, parts=parts)
     calls = 1
 
     def product(cotangent: Any) -> Any:
@@ -160,10 +159,10 @@ def _along_one_cotangent(
         calls += 1
         return parameters.flatten(pullback(parameters.unflatten(flat.copy()), cotangent))
 
-    if found and not_scaled(seen[0], product(u[()]), 1.0, rtol=accepted, answers=answers):
+    if found and not_scaled(seen[0], product(u[()]), 1.0, rtol=accepted, parts=parts):
         found = []  # it differs for the same cotangent, too: chance, of which the check tells
     elif u.ndim and not found:
-        found = other_layouts(product, u, rtol=accepted, answers=answers)
+        found = other_layouts(product, u, rtol=accepted, parts=parts)
     return _with(replace(report, ngev=report.ngev + calls), found)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
-from gradcheck.function.lines import Family, Lines
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.row_formulas import maximum, minimum, where
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
@@ -45,7 +45,7 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
 
 def estimate(
     objective: Objective,
-    lines: Lines | Family,
+    lines: Lines,
     f_x: Any,
     *,
     level: Any,
@@ -107,7 +107,7 @@ def estimate(
     return replace(found, nfev=objective.nfev - nfev)
 
 
-def measure(objective: Objective, lines: Lines | Family, search: Search) -> Fit:
+def measure(objective: Objective, lines: Lines, search: Search) -> Fit:
     """Evaluate one stencil on each line, and fit it."""
     side, step = search.side, search.step
     offsets = step[:, None] * STENCIL

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
@@ -169,7 +169,7 @@ class Setting:
 
     def along(self, tangent: Flat, offsets: Values) -> Values:
         """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
-        values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
+        values = self.objective.line(Lines.rays(self.x, [tangent]), np.asarray(offsets))
         return values if self.unit == 1.0 else values / self.unit
 
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:

@@ -11,6 +11,12 @@ import numpy as np
 from gradcheck._typing import Index, Mask
 
 
+def output_name(shape: tuple[int, ...], k: int) -> str:
+    """`f[3]`, `f[0, 3]`, or `f` where it returns one number."""
+    index = np.unravel_index(k, shape) if shape else ()
+    return f"f[{', '.join(str(int(i)) for i in index)}]" if shape else "f"
+
+
 @dataclass(frozen=True)
 class Block:
     """One array of the tree: where its reals lie in the flat vector, and what it is called.

@@ -47,23 +47,17 @@ def kind_of(value: Any) -> str:
     return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
 
 
-class ForeignArrayError(TypeError):
-    """An array of another library that NumPy cannot read; the message says which, and why."""
-
-
 def as_array(value: Any) -> NDArray[Any]:
-    """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
+    """A value as NumPy reads it. Raises TypeError, which says what it is and why it cannot be read."""
     try:
         array = np.asarray(value)
         return array if array.dtype != object else _floats(array)
     except Exception as error:  # torch raises a RuntimeError for a tensor with a history
         kind = kind_of(value)
-        if "." not in kind:
-            raise
         text = f"{kind} cannot be read as an array: {str(error).rstrip('.')}"
         if kind.startswith("torch."):
             text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
-        raise ForeignArrayError(text) from None
+        raise TypeError(text) from None
 
 
 def _floats(array: NDArray[Any]) -> NDArray[Any]:
@@ -86,10 +80,8 @@ def leaf_array(x: Any, name: str) -> NDArray[Any]:
     """A leaf of a tree as an array; the message of what is none begins with its name."""
     try:
         array = as_array(x)
-    except ForeignArrayError as error:
+    except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
     if x is None:
         raise TypeError(f"{name} is None; real or complex numbers are needed")
     if array.dtype.kind not in "fciub":

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.parameters.block import Block
+from gradcheck.parameters.block import Block, output_name
 from gradcheck.parameters.leaves import (
     DOUBLE,
     all_finite,
@@ -36,11 +36,15 @@ class Parameters:
     it is a list of arrays.
     Integers become float64. A complex entry z is the pair (Re z, Im z); the gradient of a real f is
     df/dRe z + i df/dIm z, the direction of steepest ascent (PyTorch's convention; JAX's is its conjugate).
+
+    columns, outputs : of the entries of a Jacobian, the structure of x and the shape of f's outputs.
     """
 
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     _rebuild: Callable[[list[Any]], Any]
+    columns: Parameters | None = None
+    outputs: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, x: Any) -> tuple[Parameters, Flat]:
@@ -88,9 +92,14 @@ class Parameters:
         return np.result_type(DOUBLE, *(b.real_dtype for b in self.blocks))
 
     @cached_property
+    def is_array(self) -> bool:
+        """Whether it is one array, and no tree."""
+        return len(self.blocks) == 1 and not self.blocks[0].name.startswith("params")
+
+    @cached_property
     def plain(self) -> bool:
         """Whether x is one array of doubles, so that its tree is the vector but for the shape."""
-        return len(self.blocks) == 1 and self.blocks[0].name == "x" and self.blocks[0].dtype == DOUBLE
+        return self.is_array and self.blocks[0].dtype == DOUBLE
 
     def rounding(self, point: Flat) -> Flat:
         """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
@@ -102,8 +111,15 @@ class Parameters:
         return self.blocks[int(np.searchsorted(stops, flat_index, side="right"))]
 
     def name(self, flat_index: int) -> str:
-        """The name of one real, as a person would write it."""
-        return self.block_of(flat_index).entry_name(flat_index)
+        """The name of one real, as a person would write it; `J[3, 7] (row, column)` where these have others."""
+        name = self.block_of(flat_index).entry_name(flat_index)
+        if self.columns is None:
+            return name
+        i, j = divmod(flat_index, self.columns.size)
+        row = self.columns.name(i) if self.blocks[0].name == "H" else output_name(self.outputs, i)
+        column = self.columns.name(j)
+        plain = row in (f"f[{i}]", f"x[{i}]", "f") and column == f"x[{j}]"
+        return name if plain else f"{name} ({row}, {column})"
 
     def scales(self, flat: Flat) -> Flat:
         """The size (size,) of the steps' unit for each coordinate: |x_i|, within reason.
@@ -194,11 +210,10 @@ class Parameters:
             return [tree]  # the common case, and the fast one
         arrays = self.arrays(tree, what)
         for b, array in zip(self.blocks, arrays, strict=True):
-            where = b.name if len(self.blocks) > 1 else "x"
             if array.shape != b.shape:
-                raise ValueError(f"{what} has shape {array.shape} where {where} has shape {b.shape}")
+                raise ValueError(f"{what} has shape {array.shape} where {b.name} has shape {b.shape}")
             if array.dtype.kind == "c" and not b.is_complex:
-                raise TypeError(f"{what} is complex ({array.dtype}) where {where} is real ({b.dtype})")
+                raise TypeError(f"{what} is complex ({array.dtype}) where {b.name} is real ({b.dtype})")
         return arrays
 
     def arrays(self, tree: Any, what: str = "grad") -> list[NDArray[Any]]:
@@ -212,7 +227,7 @@ class Parameters:
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
         """The leaves of a tree of this structure as they are, in the order of the blocks. Raises as `arrays` does."""
-        if len(self.blocks) == 1 and self.blocks[0].name == "x":
+        if self.is_array:
             if isinstance(tree, Mapping):
                 raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
             return [tree]
@@ -247,8 +262,19 @@ def _doubles(x: Any) -> bool:
 @lru_cache(maxsize=64)
 def _one_array(shape: tuple[int, ...]) -> Parameters:
     """The structure of one array of doubles: the same for all of a shape, with what was made of it."""
-    block = Block("x", shape, DOUBLE, 0, math.prod(shape))
+    return one_array("x", shape, DOUBLE)
+
+
+def one_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Parameters:
+    """The structure of one array of reals."""
+    block = Block(name, shape, dtype, 0, math.prod(shape))
     return Parameters((block,), (), _first if shape else _first_without_axes)
+
+
+def jacobian_names(outputs: tuple[int, ...], parameters: Parameters, symbol: str = "J") -> Parameters:
+    """The entries of J (m, n) as one flat vector; outputs : the shape of what f returns."""
+    m, n = math.prod(outputs), parameters.size
+    return Parameters((Block(symbol, (m, n), DOUBLE, 0, m * n),), (), _first, parameters, outputs)
 
 
 def _first(values: list[Any]) -> Any:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Folded:
-    """Which side, `analytic` or `numerical`, is the other one with a triangle, `lower` or `upper`, added to the other.
-
-    doubled : whether the diagonal is added to itself, too.
-    """
-
-    side: str
-    triangle: str
-    doubled: bool = False
+# Which side, `analytic` or `numerical`, is the other one with a triangle, `lower` or `upper`, added to the other.
+Folded = tuple[str, str]
 
 
 def changes(lower: Any, upper: Any, diagonal: Any) -> Iterator[tuple[Folded | None, Any]]:
     """What to add to a claim whose triangles are not what they are claimed to be; and how they are folded, if they are.
 
-    lower, upper, diagonal : the parts of the claim (n, n), dense or sparse.
+    lower, upper, diagonal : the parts of the claim (n, n), dense or sparse. The diagonal may be added to itself, too.
     What is claimed in one triangle alone may be symmetric, or the sum of a symmetric pair; what is claimed in both may
     be in one, of an f that reads that one, or be each the sum of a pair.
     """
@@ -34,11 +24,11 @@ def changes(lower: Any, upper: Any, diagonal: Any) -> Iterator[tuple[Folded | No
     if below != above:
         empty = "upper" if below else "lower"
         yield None, off.T
-        yield Folded("analytic", empty), (off.T - off) / 2.0
-        yield Folded("analytic", empty, doubled=True), (off.T - off - diagonal) / 2.0
+        yield ("analytic", empty), (off.T - off) / 2.0
+        yield ("analytic", empty), (off.T - off - diagonal) / 2.0
     elif below:
-        yield Folded("numerical", "lower"), lower.T - lower
-        yield Folded("numerical", "upper"), upper.T - upper
+        yield ("numerical", "lower"), lower.T - lower
+        yield ("numerical", "upper"), upper.T - upper
         yield None, off / -2.0
 
 

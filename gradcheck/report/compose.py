@@ -34,7 +34,7 @@ from gradcheck.results.summaries import (
     sampled,
     summaries,
 )  # fmt: skip
-from gradcheck.results.undecided import Ended, Remedy, Undecided
+from gradcheck.results.undecided import ENDED, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number, short, shown
 
@@ -311,5 +311,5 @@ def _region_name(region: Region) -> str:
 
 def _ended(evidence: Evidence, budgeted: bool) -> str:
     ended = ended_by(evidence.interrupted, budgeted)
-    after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
-    return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
+    after = "mend what is named and check again" if ended is Limit.SEARCH else ENDED[ended].value
+    return f"the search ended there: {after}"

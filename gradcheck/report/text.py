@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.results.outcome import Limit
-from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
+from gradcheck.results.undecided import ENDED, Remedy, Undecided
 from gradcheck.results.words import columns, count, number, short, visible
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ def undecided_sentence(u: Undecided) -> str:
 
 def advice_sentence(u: Undecided) -> str:
     """What decides it; before it, whether anything is known of the derivative under test."""
-    remedies = ", or ".join(_remedy(advice) for advice in u.advice)
+    value = _rounded_up(u.offered or 0.0)
+    remedies = ", or ".join(REMEDIES.get(r, r.value).format(value) for r in u.remedies)
     if u.limit is Limit.DISPUTED:
         return remedies
     return f"{_known(u)}: {remedies}"
@@ -203,31 +204,25 @@ def _known(u: Undecided) -> str:
     """What the measurements say of the derivative under test, though they do not decide it."""
     if u.slopes is not None:
         return f"the {u.noun} lies between these slopes"
-    if u.known and u.limit is not Limit.BUDGET and u.reached < 1.0:
+    if u.known and u.limit not in ENDED and u.reached < 1.0:
         return f"what f shows agrees with the {u.noun}"
     return f"nothing is known of the {u.noun} there yet"
 
 
 def _limit(u: Undecided) -> str:
-    if u.ended is not Ended.NOTHING:
-        return str(u.ended.value)
     if u.limit is Limit.NONE:
         if u.reached < 1.0:  # it is known, and finer than that was asked for
             asked = f"its error bar of {number(u.bar, 2)} is wider than resolution allows"
             return asked if u.count else "the error bars show no more"
         what = "its derivative" if u.count else f"its {u.noun}"
         return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
-    coarse = bool(u.advice) and u.advice[0].remedy in (Remedy.FLOAT64, Remedy.DIGITS)
+    coarse = u.remedies[:1] in ((Remedy.FLOAT64,), (Remedy.DIGITS,))
     if u.limit is Limit.KINK and coarse:
         return LONG_KINK
     return str(u.limit.value)
 
 
-def _remedy(advice: Advice) -> str:
-    return REMEDIES.get(advice.remedy, advice.remedy.value).format(_option(advice.value or 0.0))
-
-
-def _option(value: float) -> str:
+def _rounded_up(value: float) -> str:
     """Two digits, rounded up: what is printed has to be enough."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
     return f"{math.ceil(value / unit) * unit:.2g}"

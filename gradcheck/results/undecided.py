@@ -8,17 +8,8 @@ from enum import Enum
 from gradcheck.results.outcome import Limit
 
 
-class Ended(Enum):
-    """What ended the measuring before its time."""
-
-    NOTHING = ""
-    INTERRUPTED = "the check was interrupted"
-    BUDGET = "the budget was used up"
-    SEARCH = "the search for wrong entries has taken as many evaluations as it may"
-
-
 class Remedy(Enum):
-    """What decides a check that is undecided; some go with a value."""
+    """What decides a check that is undecided; RESOLUTION or ATOL, of which there is one at most, goes with a value."""
 
     OFF_KINK = "move x off the kink"
     SUBGRADIENT = "subgradient"
@@ -40,17 +31,11 @@ class Remedy(Enum):
     AGAIN = "start it again"
 
 
+# What ended the measuring before its time, and what decides it then.
+ENDED = {Limit.INTERRUPTED: Remedy.AGAIN, Limit.BUDGET: Remedy.RAISE, Limit.SEARCH: Remedy.SWEEP}
 # What is said of a check that ended before there was anything else to say.
-OUT_OF_BUDGET = f"{Ended.BUDGET.value}: {Remedy.RAISE.value}"
-INTERRUPTED = f"{Ended.INTERRUPTED.value}: {Remedy.AGAIN.value}"
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One way to decide it. value : of the option that is named, where it takes one."""
-
-    remedy: Remedy
-    value: float | None = None
+OUT_OF_BUDGET = f"{Limit.BUDGET.value}: {Remedy.RAISE.value}"
+INTERRUPTED = f"{Limit.INTERRUPTED.value}: {Remedy.AGAIN.value}"
 
 
 @dataclass(frozen=True)
@@ -61,12 +46,11 @@ class Undecided:
     being smaller. bar : 3 E of that entry. reached : the relative mistake that could be seen, nan where none could.
     slopes : on both sides of a kink. known : whether anything was measured: then the derivative under test agrees
     with it. tested : whether directions were measured at all. value : the one of an f that stays the same, None for
-    several outputs. advice : options first.
+    several outputs. remedies : options first. offered : the value of the option among them that takes one.
     """
 
     name: str
     limit: Limit
-    ended: Ended = Ended.NOTHING
     count: int = 0
     total: int = 0
     bar: float = float("nan")
@@ -76,4 +60,5 @@ class Undecided:
     tested: bool = True
     noun: str = "gradient"
     value: float | None = None
-    advice: tuple[Advice, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    offered: float | None = None

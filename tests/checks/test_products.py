@@ -637,7 +637,7 @@ def test_a_hessian_product_keeps_the_shape_of_x():
     assert check_hvp(lambda x: x**3, lambda x, v: 2 * x**2 * v, x).outcome is Outcome.FAIL
     cut = check_hvp(lambda x: x**3, lambda x, v: (3 * x**2 * v)[0], x)
     assert cut.outcome is Outcome.FAIL
-    assert "shape (3,); real numbers of shape (2, 3) are needed" in cut.reason
+    assert cut.reason == "hvp has shape (3,) where x has shape (2, 3)"
 
 
 def test_products_of_numbers_are_numbers():
@@ -935,26 +935,6 @@ def test_an_adjoint_without_its_conjugate_is_called_so():
     assert check(a.T) == ("adjoint is A^T, not A^H: the conjugate is missing",)
     assert check(a) == ()
     assert "a constant factor?" in check(1j * a.conj().T)[0]
-
-
-@pytest.mark.parametrize(("made", "wrong"), [
-    ("conj(A^H y)", lambda a, y: np.conj(a.conj().T @ y)), ("conj(A^H y)", lambda a, y: a.T @ np.conj(y)),
-    ("A^H conj(y)", lambda a, y: a.conj().T @ np.conj(y)),
-])  # fmt: skip
-def test_an_adjoint_with_a_conjugate_too_many_is_called_so(made, wrong):
-    """Of the result or of the argument, over the reals; of one output alone, or beside a forward of that kind, not."""
-    rng = np.random.default_rng(4)
-    a = rng.normal(size=(4, 5)) + 1j * rng.normal(size=(4, 5))
-
-    def check(forward, adjoint):
-        return check_adjoint(forward, adjoint, np.zeros(5, complex)).diagnosis
-
-    assert check(lambda x: a @ x, lambda y: wrong(a, y)) == (
-        f"adjoint is {made}, not A^H y: a conjugate too many",
-    )
-    first = np.arange(4) == 0
-    assert check(lambda x: a @ x, lambda y: wrong(a, y * first) + a.conj().T @ (y * ~first)) == ()
-    assert check(lambda x: a @ np.conj(x), lambda y: a.conj().T @ y) == ()
 
 
 COMPLEX = {

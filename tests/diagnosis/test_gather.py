@@ -13,8 +13,7 @@ import gradcheck
 from gradcheck.diagnosis import explanations, gather
 from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.parameters.boxes import Box, whole_box
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured

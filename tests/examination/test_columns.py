@@ -15,8 +15,7 @@ from gradcheck.examination.columns import examine_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 

@@ -17,8 +17,7 @@ from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.boxes import Box
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
 from gradcheck.results.entries import Entries, none_judged
 from gradcheck.results.estimate import unmeasured

@@ -19,8 +19,7 @@ from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.places import Places
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.boxes import Box
-from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, jacobian_names
 from gradcheck.results.certificate import Certificate, Region, Residual
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured

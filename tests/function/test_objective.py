@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck import check_gradient, check_jacobian
-from gradcheck.function.lines import Axes, Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.parameters.tree import Parameters
 
@@ -170,7 +170,7 @@ def test_complex_points_reach_a_vectorised_f_together():
 def test_an_axis_moves_one_coordinate():
     """The others stay as they are, to the last bit."""
     parameters, flat = Parameters.of(np.array([1.0, 2.0, 3.0]))
-    axes = Axes(parameters, flat, np.array([2, 0]))
+    axes = Lines.axes(parameters, flat, np.array([2, 0]))
     assert len(axes) == 2
     assert axes.point(0, 0.5).tolist() == [1.0, 2.0, 3.5]
     assert axes.point(1, -1.0).tolist() == [0.0, 2.0, 3.0]
@@ -180,7 +180,7 @@ def test_an_axis_moves_one_coordinate():
 def test_a_ray_moves_all_coordinates():
     """Along its tangent."""
     _, flat = Parameters.of(np.array([1.0, 2.0]))
-    rays = Rays(flat, [np.array([1.0, -2.0])])
+    rays = Lines.rays(flat, [np.array([1.0, -2.0])])
     assert rays.point(0, 0.5).tolist() == [1.5, 1.0]
     assert flat.tolist() == [1.0, 2.0]
 
@@ -190,7 +190,7 @@ def test_reached_offsets_are_what_the_point_really_moved(size):
     """(x + t) - x, exactly: the point that f gets lies at x + reached."""
     x = np.array([1.0, 1e8, -3.7])
     parameters, flat = Parameters.of(x)
-    axes = Axes(parameters, flat, np.arange(3))
+    axes = Lines.axes(parameters, flat, np.arange(3))
     reached = axes.reached(np.arange(3), np.full((3, 1), size))
     for row in range(3):
         moved = axes.point(row, reached[row, 0])
@@ -201,7 +201,7 @@ def test_reached_offsets_are_what_the_point_really_moved(size):
 def test_reached_offsets_lie_on_the_grid_of_each_array():
     """A float32 entry moves by whole spacings of float32, a float64 entry beside it does not."""
     parameters, flat = Parameters.of({"a": np.ones(1, np.float32), "b": np.ones(1)})
-    axes = Axes(parameters, flat, np.arange(2))
+    axes = Lines.axes(parameters, flat, np.arange(2))
     reached = axes.reached(np.arange(2), np.full((2, 1), 1e-5))
     spacing = float(np.finfo(np.float32).eps)
     assert reached[0, 0] % spacing == 0.0
@@ -216,7 +216,7 @@ def test_along_evaluates_every_offset_of_every_row():
     """An (m, k) table, in the order asked."""
     parameters, flat = Parameters.of(np.array([1.0, 10.0]))
     objective = Objective(lambda x: float(x[0] + 100 * x[1]), parameters)
-    axes = Axes(parameters, flat, np.arange(2))
+    axes = Lines.axes(parameters, flat, np.arange(2))
     table = objective.along(axes, np.array([1, 0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     assert table.tolist() == [[1101.0, 1201.0], [1004.0, 1005.0]]
     assert objective.nfev == 4
@@ -240,7 +240,11 @@ def test_an_interruption_keeps_the_values_that_were_made_where_that_is_asked_for
 
     options = {"stacked": {"vectorized": True}, "in workers": {"n_jobs": 2}}.get(way, {})
     x = np.array([1.0, 2.0, 3.0])
-    lines, rows, offsets = Axes(Parameters.of(x)[0], x, np.arange(3)), np.arange(3), np.full((3, 2), 1.0)
+    lines, rows, offsets = (
+        Lines.axes(Parameters.of(x)[0], x, np.arange(3)),
+        np.arange(3),
+        np.full((3, 2), 1.0),
+    )
     for asked in (True, False):
         calls.clear()
         objective, _ = objective_of(interrupting, x, **options)

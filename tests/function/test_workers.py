@@ -20,7 +20,7 @@ from gradcheck import (
 )
 from gradcheck.errors import WorkerError
 from gradcheck.function import pool
-from gradcheck.function.lines import Axes
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.function.pool import Pool
 from gradcheck.function.workers import Kept, dealt, workers
@@ -334,7 +334,7 @@ def test_there_are_never_more_workers_than_work(asked, shape, n_jobs, most, outp
     else:
         objective = Objective(lambda x: np.full(outputs, np.sum(x)), parameters, several=True, n_jobs=n_jobs)
         objective.value(x)
-    axes = objective.every(Axes(parameters, x, np.arange(rows)))
+    axes = objective.every(Lines.axes(parameters, x, np.arange(rows)))
     offsets = np.tile(np.arange(1.0, points + 1), (len(axes), 1))
 
     values = objective.along(axes, np.arange(len(axes)), offsets)
@@ -536,7 +536,7 @@ def test_one_point_is_worth_a_worker_where_f_is_slow(asked, monkeypatch, seconds
     parameters, x = Parameters.of(np.zeros(1))
     objective = Objective(timed, parameters, n_jobs=2)
     objective.value(x)
-    axes = objective.every(Axes(parameters, x, np.arange(1)))
+    axes = objective.every(Lines.axes(parameters, x, np.arange(1)))
 
     assert objective.along(axes, np.arange(1), np.array([[1.0, 2.0]])).tolist() == [[1.0, 2.0]]
     assert asked == ([most] if most > 1 else [])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Estimate, Outcome, check_gradient, check_jacobian, derivative, gradient
-from gradcheck.function.lines import Axes
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import estimate
 from gradcheck.parameters.tree import Parameters
@@ -439,7 +439,7 @@ def test_fits_that_contradict_each_other_one_after_the_other_have_no_bar(x, know
 
     found = estimate(
         objective,
-        Axes(parameters, flat, np.array([0])),
+        Lines.axes(parameters, flat, np.array([0])),
         objective.value(flat),
         level=2.2e-16,
         step=np.array([1e-5]),

@@ -9,7 +9,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.noise import measure_noise
 from gradcheck.numerics.outputs import Noise
@@ -22,7 +22,7 @@ def noise_of(f: Callable[[float], float], x: float = 1.0) -> tuple[Noise, int]:
     parameters, flat = Parameters.of(x)
     objective = Objective(f, parameters)
     f_x = objective.value(flat)
-    noise = measure_noise(objective, Rays(flat, [np.ones(1)]), np.array([f_x]))
+    noise = measure_noise(objective, Lines.rays(flat, [np.ones(1)]), np.array([f_x]))
     return Noise(*(getattr(noise, field.name)[..., 0] for field in fields(Noise))), objective.nfev - 1
 
 

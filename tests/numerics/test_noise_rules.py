@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics import outputs
 from gradcheck.numerics.noise import (
@@ -368,7 +368,7 @@ def at_the_edge(x: float) -> float:
 def test_the_other_side_of_x_is_looked_at_unless_it_may_not_be():
     """x = 0 at the edge of the domain: eight values on the left, or f(x) alone."""
     parameters, flat = Parameters.of(0.0)
-    line = Rays(flat, [np.ones(1)])
+    line = Lines.rays(flat, [np.ones(1)])
     found = measure_noise(Objective(at_the_edge, parameters), line, np.ones(1))
     values = found.values[np.isfinite(found.values)]
     assert values.size == 8
@@ -382,7 +382,7 @@ def test_long_doubles_keep_their_digits():
     """exp of a long double is known to more than a double holds, where there is such a type."""
     x = np.longdouble(1)
     parameters, flat = Parameters.of(x)
-    line = Rays(flat, [np.ones(1, np.longdouble)])
+    line = Lines.rays(flat, [np.ones(1, np.longdouble)])
     found = measure_noise(Objective(np.exp, parameters), line, np.array([np.exp(x)]))
     assert found.digits == str(np.dtype(np.longdouble))
     eps = float(np.finfo(np.longdouble).eps)
@@ -412,12 +412,14 @@ def test_where_values_have_few_bits_two_more_far_away_are_looked_at(fewer):
             known: Any = Asked(
                 lambda t, beyond=beyond: np.exp(t).astype(fewer if t.max() < 0.05 else beyond).astype(float)
             )
-            found = measure_noise(known, Rays(np.zeros(1), [np.ones(1)]), np.ones(1), spacing, back=back)
+            found = measure_noise(
+                known, Lines.rays(np.zeros(1), [np.ones(1)]), np.ones(1), spacing, back=back
+            )
             assert known.asked[0] == pytest.approx(spacing * np.arange(1.0, 8.0))
             assert [at for at in known.asked if len(at) == 2] == [pytest.approx(far)]
             assert found.digits == np.dtype(beyond).name
     double: Any = Asked(np.exp)
-    assert measure_noise(double, Rays(np.zeros(1), [np.ones(1)]), np.ones(1)).digits == "float64"
+    assert measure_noise(double, Lines.rays(np.zeros(1), [np.ones(1)]), np.ones(1)).digits == "float64"
     assert [len(offsets) for offsets in double.asked] == [7, 1]
 
 

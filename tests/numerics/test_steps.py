@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.function.lines import Axes
+from gradcheck.function.lines import Lines
 from gradcheck.numerics.differences import estimate, measure
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
 from gradcheck.numerics.steps import Search, State
@@ -724,7 +724,7 @@ def measuring(m: int, f: Any, step: Any, *, level: Any = 1e-12, x: float = 0.0, 
     search = Search.of(
         np.full(m, step), np.full(m, 1e-9), **SIZES | {"f_x": values, "level": level} | options
     )
-    return search, measure(told, Axes(told.parameters, np.full(m, x), np.arange(m)), search), told
+    return search, measure(told, Lines.axes(told.parameters, np.full(m, x), np.arange(m)), search), told
 
 
 def test_first_steps_fit_into_the_room_that_bounds_leave():
@@ -774,7 +774,7 @@ def test_no_more_stencils_are_begun_than_the_budget_allows():
     for budget, count in ((5, 0), (6, 1), (17, 2), (18, 3), (99, 3)):
         told: Any = Told(3, lambda row, t: t, budget)
         found = estimate(
-            told, Axes(told.parameters, np.zeros(3), np.arange(3)), 0.0, level=1e-12, step=np.ones(3),
+            told, Lines.axes(told.parameters, np.zeros(3), np.arange(3)), 0.0, level=1e-12, step=np.ones(3),
             smallest=np.full(3, 1e-9), wanted=lambda at, _: (np.ones(at.size), np.ones(at.size)), rounds=1,
         )  # fmt: skip
         assert found.nfev == told.nfev == 6 * count

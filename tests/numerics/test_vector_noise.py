@@ -11,7 +11,7 @@ import pytest
 import gradcheck
 from benchmarks.jacobians import KINDS, Trial, check, maps, mistakes, noisy
 from gradcheck import Outcome, check_jacobian
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.noise import estimate_noise, measure_noise
 from gradcheck.numerics.outputs import Noise, with_lucky_outputs
@@ -144,7 +144,7 @@ def test_many_outputs_have_the_noise_that_each_has_alone(seed):
 
         objective = Objective(f, Parameters.of(0.0)[0])
         objective.line = lambda lines, offsets, k=k: along(offsets)[:, [k]]
-        alone = measure_noise(objective, Rays(np.zeros(1), [np.ones(1)]), table(1e-6)[0, [k]])
+        alone = measure_noise(objective, Lines.rays(np.zeros(1), [np.ones(1)]), table(1e-6)[0, [k]])
         for column in (k, k + 30 * m):
             assert together.level[column] == alone.level
             assert together.digits[column] == alone.digits
@@ -179,7 +179,7 @@ def test_a_rounding_of_x_that_the_spacing_hides_is_in_the_noise():
         return float(np.float32(np.sin(np.float32(t))))
 
     parameters, flat = Parameters.of(x)
-    line = Rays(flat, [np.array([16e6 * spacing])])
+    line = Lines.rays(flat, [np.array([16e6 * spacing])])
     noise = measure_noise(Objective(f, parameters), line, np.array([f(x)]))
     clean = measure_noise(Objective(np.sin, parameters), line, np.array([np.sin(x)]))
 
