@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -107,7 +108,7 @@ def inspect(
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
-    more: Callable[[], Any] | None = None
+    more: Callable[[list[Finding]], Any] | None = None
     if grad is True:
         tree, second = returned
         more = partial(_gradient_of_f, objective, x, [second])
@@ -141,7 +142,7 @@ def inspect_again(
 ) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where the first calls left it out."""
     findings = list(inspection.findings)
-    value, _ = call_f(objective, x, findings)
+    value = call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
         findings += said_of_two_values(objective, x, inspection.f_x, value, room)
     return tuple(findings[len(inspection.findings) :])
@@ -154,14 +155,16 @@ def inspect_f(
 
     What is wrong with them is appended to `findings`.
     """
-    values, gradients = [], []
+    values, gradients, kept, given = [], [], [], []
     for _ in range(calls):
-        value, gradient = call_f(objective, x, findings)
+        value, gradient, tree = call_f(objective, x, findings)
         if any(finding.final for finding in findings):
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        gradients.append(None if gradient is None else _as_it_is(objective.parameters, gradient))
+        kept.append(None if gradient is None else _as_it_is(objective.parameters, gradient))
+        gradients.append(gradient)
+        given.append(tree)
     first = values[0]
     if not np.isfinite(first).all():
         text = f"f(x) is {first}:"
@@ -172,11 +175,14 @@ def inspect_f(
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     elif calls > 1:
         findings += said_of_two_values(objective, x, first, values[1], room)
-    return first, gradients
+    if gradients[0] is not None:
+        viewed = _share(objective.parameters, gradients[0], given[0])
+        _note_sharing(objective.parameters, gradients, viewed, "f", findings)
+    return first, kept
 
 
-def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, Any]:
-    """One call of f at x: value, and gradient or None; what is wrong is appended."""
+def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, Any, Any]:
+    """One call of f at x: value, gradient or None, and the tree that f was given; what is wrong is appended."""
     tree = objective.parameters.unflatten(x.copy())
     try:
         # What of x is not what the caller passed may be why.
@@ -184,11 +190,11 @@ def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any,
             value, gradient = objective.at(tree)
     except NotScalarError as error:
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
-        return np.nan, None
+        return np.nan, None, tree
     moved = changed(objective.parameters, tree, x)
     if moved and not findings:
         findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
-    return value, gradient
+    return value, gradient, tree
 
 
 def _call_grad(
@@ -198,7 +204,7 @@ def _call_grad(
     args: Sequence[Any],
     f_x: Any,
     findings: list[Finding],
-) -> tuple[Any, Callable[[], Any]]:
+) -> tuple[Any, Callable[[list[Finding]], Any]]:
     """Call grad: the gradient as it was then, and how to call it once more."""
 
     def called(given: Any, said: list[Finding]) -> Any:
@@ -212,7 +218,27 @@ def _call_grad(
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     # What has not the structure of x, a generator for one, is refused as it is.
-    return _as_it_is(parameters, first), lambda: called(parameters.unflatten(x.copy()), [])
+    kept = _as_it_is(parameters, first)
+    viewed = not moved and _share(parameters, first, given)
+    before = _kept_by_others(first)
+    del given, first
+
+    def again(said: list[Finding]) -> Any:
+        second = called(parameters.unflatten(x.copy()), [])
+        _note_sharing(parameters, [before(), second], viewed, "grad", said)
+        return second
+
+    return kept, again
+
+
+def _kept_by_others(tree: Any) -> Callable[[], Any]:
+    """A tree, for as long as there is more reason to keep it than to see whether it is returned again.
+
+    An array with memory of its own lives where its function keeps it, or a part of it; None else.
+    """
+    if type(tree) is np.ndarray and tree.base is None:
+        return weakref.ref(tree)
+    return lambda: tree
 
 
 def _as_it_is(parameters: Parameters, tree: Any) -> Any:
@@ -222,7 +248,7 @@ def _as_it_is(parameters: Parameters, tree: Any) -> Any:
     return tree.copy() if type(tree) is np.ndarray else copy.deepcopy(tree)
 
 
-def _gradient_of_f(objective: Objective, x: Flat, before: list[Any]) -> Any:
+def _gradient_of_f(objective: Objective, x: Flat, before: list[Any], _: list[Finding]) -> Any:
     """The gradient that f returned before, as long as there is one, and then that of another call."""
     return before.pop() if before else objective.at(objective.parameters.unflatten(x.copy()))[1]
 
@@ -230,20 +256,34 @@ def _gradient_of_f(objective: Objective, x: Flat, before: list[Any]) -> Any:
 def _repeat(
     objective: Objective,
     x: Flat,
-    again: Callable[[], Any],
+    again: Callable[[list[Finding]], Any],
     analytic: Flat,
     dtype: str,
     at: Callable[[Flat], Flat] | None,
 ) -> Repeat:
     parameters = objective.parameters
 
-    def ask() -> Flat:
+    def ask(said: list[Finding]) -> Flat:
         try:
-            return parameters.flatten(again())[None, :]
+            return parameters.flatten(again(said))[None, :]
         except (ValueError, TypeError):
             return np.full((1, analytic.size), np.nan)
 
     return Repeat("grad", analytic[None, :], ask, eps_of(dtype), objective, x, at)
+
+
+def _note_sharing(
+    parameters: Parameters, gradients: list[Any], viewed: bool, who: str, findings: list[Finding]
+) -> None:
+    """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
+    what = "" if who == "grad" else " as its gradient"
+    # None is an array that nobody kept.
+    if gradients[0] is not None and _share(parameters, *gradients):
+        text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
+        findings.append(Finding(text))
+    if viewed:
+        text = f"{who} returns a view of x{what}: writing into the gradient would change x"
+        findings.append(Finding(text))
 
 
 def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list[Finding]) -> Any:
@@ -330,3 +370,9 @@ def changed(parameters: Parameters, tree: Any, x: Flat) -> str:
         return ""
     at = int(moved.argmax())
     return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"
+
+
+def _share(parameters: Parameters, one: Any, other: Any) -> bool:
+    """Whether two trees have memory in common; what has not the structure of x has none."""
+    mine, theirs = parameters.fitting(one), parameters.fitting(other)
+    return any(np.shares_memory(a, b) for a in mine or [] for b in theirs or [])

@@ -115,14 +115,14 @@ class Repeat:
     """A derivative at x as it was first returned, and how to ask for it again.
 
     what : its name. first : (m, n), its entries, or (m,), a product of it.
-    ask : returns the same once more, nan where it has another structure.
+    ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
     eps : the rounding of its arithmetic. at : the same at another point, where it is a function of one.
     calls : of either so far. random : whether values of f at x differ by chance; so may its derivative.
     """
 
     what: str
     first: Flat
-    ask: Callable[[], Flat]
+    ask: Callable[[list[Finding]], Flat]
     eps: float
     objective: Objective
     x: Flat
@@ -143,19 +143,20 @@ class Repeat:
         What differs within twice the tolerance, and rounding of the largest term, is a note: of two values that are
         farther apart one is wrong.
         """
-        second = self._again()
+        found: list[Finding] = []
+        second = self._again(found)
         if self._same(self.first, second):
-            return []
-        third = self._again()
+            return found
+        third = self._again([])
         text = f"{self.what} differs between two calls at the same x"
         others = [second, third]
         why = ""
         if self._same(second, third):
             # No chance is in it: what f left behind, then, or a state of its own.
             self._visit(self.x + self._away(room))
-            others.append(self._again())
+            others.append(self._again([]))
             self._visit(self.x)
-            back = self._excess(self._again(), tolerance) <= 1.0
+            back = self._excess(self._again([]), tolerance) <= 1.0
             why = (
                 ": it uses what the last call of f left (a stale cache?), not the x that it is given"
                 if back
@@ -166,18 +167,18 @@ class Repeat:
         apart = max(float(np.max(np.abs(other - self.first))) for other in others)
         said = f"{text}, by up to {apart:.2g}: noise of {self.what}"
         if max(self._excess(other, tolerance) for other in others) <= 1.0:
-            return [Finding(f"{said}, within the tolerance{why}")]
+            return [*found, Finding(f"{said}, within the tolerance{why}")]
         chance = not why and not self._same(self.first, third)
         if chance and max(self._excess(other, tolerance, SINGLE) for other in others) <= 1.0:
-            return [Finding(f"{said}, as of sums in float32 that come in any order")]
+            return [*found, Finding(f"{said}, as of sums in float32 that come in any order")]
         if chance and self.random:
             text = f"f and {self.what} differ between two calls at the same x: fix the random seed of f"
-            return [Finding(text, Outcome.INCONCLUSIVE, final=True)]
-        return [Finding(text + why, Outcome.FAIL)]
+            return [*found, Finding(text, Outcome.INCONCLUSIVE, final=True)]
+        return [*found, Finding(text + why, Outcome.FAIL)]
 
-    def _again(self) -> Flat:
+    def _again(self, found: list[Finding]) -> Flat:
         self.calls += 1
-        return self.ask()
+        return self.ask(found)
 
     @staticmethod
     def _same(one: Flat, other: Flat) -> bool:

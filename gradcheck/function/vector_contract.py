@@ -68,7 +68,7 @@ def inspect_jacobian(
     if not callable(jac):
         return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
 
-    def ask() -> Flat:
+    def ask(_: list[Finding]) -> Flat:
         try:
             return _probed(read(parameters.unflatten(x.copy()))[1])
         except NotScalarError:
