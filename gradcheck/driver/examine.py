@@ -114,11 +114,11 @@ def _gather(known: Known, bar: Progress) -> None:
 
 def _settle(known: Known, bar: Progress) -> bool:
     """One method after another until the check is settled; whether something is wrong."""
-    for method in METHODS:
-        cost = method.cost(known)
+    for cost_of, run in METHODS:
+        cost = cost_of(known)
         if cost is not None:
             bar.plan(min(cost, known.objective.remaining))
-            if method.run(known) or known.final:
+            if run(known) or known.final:
                 break
     return known.evidence is not None and bool(np.count_nonzero(known.evidence.entries.judgement.wrong))
 

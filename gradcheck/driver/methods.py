@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -48,16 +48,10 @@ SIDED = 1000
 ONE_BY_ONE = 40
 
 
-@dataclass(frozen=True)
-class Method:
-    """One way to learn about a derivative under test.
-
-    cost(known) : evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: it
-    cannot help. run(known) : adds to what is known; whether that settles the check.
-    """
-
-    cost: Callable[[Known], int | None]
-    run: Callable[[Known], bool]
+# One way to learn about a derivative under test: what it costs, and what it does.
+# cost(known) : evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: it cannot
+# help. run(known) : adds to what is known; whether that settles the check.
+Method = tuple[Callable[[Known], int | None], Callable[[Known], bool]]
 
 
 def _cost_of_plain_differences(known: Known) -> int | None:
@@ -210,12 +204,12 @@ def _every_entry(known: Known) -> bool:
     return True
 
 
-METHODS = (
-    Method(_cost_of_plain_differences, _plain_differences),
-    Method(_cost_of_joint_directions, _joint_directions),
-    Method(_cost_of_each_array, _each_array),
-    Method(_cost_of_columns, _columns),
-    Method(_cost_of_every_entry, _every_entry),
+METHODS: tuple[Method, ...] = (
+    (_cost_of_plain_differences, _plain_differences),
+    (_cost_of_joint_directions, _joint_directions),
+    (_cost_of_each_array, _each_array),
+    (_cost_of_columns, _columns),
+    (_cost_of_every_entry, _every_entry),
 )
 
 

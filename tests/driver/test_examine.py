@@ -104,7 +104,7 @@ class Course:
                 does(known)
             return settles
 
-        return Method(costs, run)
+        return costs, run
 
     def finds(
         self, evidence: Any, *, prepared: bool = True, about: Any = (), settles: bool = False
