@@ -49,8 +49,8 @@ ONE_BY_ONE = 40
 
 
 # One way to learn about a derivative under test: what it costs, and what it does.
-# cost(known) : evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: it cannot
-# help. run(known) : adds to what is known; whether that settles the check.
+# cost(known) : evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: it
+# cannot help. run(known) : adds to what is known; whether that settles the check.
 Method = tuple[Callable[[Known], int | None], Callable[[Known], bool]]
 
 

@@ -10,20 +10,28 @@ import math
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.axes import smallest_steps
 from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
+from gradcheck.function.lines import Family, Rays
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import TINY
 
 # Kinks of both signs cancel where all are seen at once: so many times the largest jump of an array leaves room for it.
 CANCELLED = 3.0
 # An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise,
 # which over the first step hid it, may be the slope of f beyond kinks that noise hides, too.
 FAR = 2.0
-# A kink at a coordinate that is not 0 is followed to this part of its size: there is one only.
-FOLLOWED = 1e-6
-# A slope along equal coordinates is another by more than this part of what a claim is off.
+# Of a kink that was followed to this part of the size of its coordinate, or of its unit where the array has none, there
+# is one only; but at 0 another kink may lie in the same place, as an L1 penalty beside a rectifier does, and moves what
+# rules say by this part of the largest jump.
+FOLLOWED, FOLLOWED_AT_0, SLIGHTLY = 1e-6, 1e-9, 0.1
+# Points beside x, and the part of their distance over which a slope is taken there: less than any coordinate is moved
+# by, so that the kinks at x lie between few of its two points.
+BESIDE, WITHIN = 8, 0.25
+# A slope is another by more than this part of what a claim is off, or of the jump: f bends on the way.
 CLEARLY = 0.05
 # Slopes along equal coordinates are of one distance from x where their steps differ by no more.
 ALIKE = 64.0
@@ -34,8 +42,8 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
 
     Twenty rectifiers whose biases are 0, each of which switches at a place of its own, all nearer to x than noise lets
     steps be: from there f has one kink, or none where their jumps cancel, and its slope at x is that of some of them.
-    And two layers of rectifiers behind a row of zeros, or a penalty beside one: a rule that takes one side of each kink
-    is a slope of f beside x, and may be none that f has at x.
+    And two layers of rectifiers behind a row of zeros: a rule that takes one side of each kink is a slope of f beside
+    x, and may be none that f has at x. Sixteen evaluations an output, along what is off by most.
     """
     found, wrong, given = evidence.estimate, evidence.judgement.wrong, evidence.analytic
     if not wrong.any():
@@ -43,27 +51,78 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     seen = np.asarray(found.kink > 0)  # nan where nothing was measured
     column = setting.places(evidence.coordinates)[1]
     size = setting.size_of(column)
-    # Where a coordinate is not 0, kinks of others lie as near to x as its own value is large, and show.
-    nearest = np.minimum(CONFIRMING_STEP, found.noise / (VISIBLE * np.where(seen, found.kink, np.inf)))
-    followed = nearest * found.step <= FOLLOWED * size
-    jump = np.where(seen & ~followed, 2.0 * found.kink, 0.0)
-    doubtful = (jump > 0) | (size == 0)
-    _, group = np.unique(2 * setting.groups(evidence.coordinates) + (size == 0), return_inverse=True)
-    largest = np.zeros(wrong.size)
-    np.maximum.at(largest, group, jump)
-    low, high = np.fmin(found.left, found.right), np.fmax(found.left, found.right)
-    kinked = np.asarray(found.limit == Limit.KINK)
-    outside = np.where(kinked, np.fmax(low - given, given - high), np.abs(given - found.value))
-    hidden = wrong & doubtful & (outside <= CANCELLED * largest[group])
+    zero, own = size == 0, np.where(size > 0, size, setting.scales[column])
     empty = np.array([not setting.size_of(block.slice).any() for block in setting.parameters.blocks])
-    noisy = np.asarray(found.limit == Limit.NOISE) & empty[setting.owners(column)]
+    sizeless = empty[setting.owners(column)]
+    nearest = np.minimum(CONFIRMING_STEP, found.noise / (VISIBLE * np.where(seen, found.kink, np.inf)))
+    followed = nearest * found.step <= np.where(sizeless, FOLLOWED_AT_0, FOLLOWED) * own
+    _, group = np.unique(2 * setting.groups(evidence.coordinates) + zero, return_inverse=True)
+    every, together = np.zeros((2, wrong.size))
+    np.maximum.at(every, group, np.where(seen, 2.0 * found.kink, 0.0))
+    np.maximum.at(together, group, np.where(seen & ~followed, 2.0 * found.kink, 0.0))
+    kinked = np.asarray(found.limit == Limit.KINK)
+    outside = np.where(kinked, _outside(evidence), np.abs(given - found.value))
+    # Where a coordinate is not 0, kinks of others lie as near to x as its own value is large, and show.
+    hidden = wrong & ((seen & ~followed) | zero) & (outside <= CANCELLED * together[group])
+    noisy = np.asarray(found.limit == Limit.NOISE) & sizeless
     times = found.step / setting.first_steps[column]
-    noisy &= wrong & (times > FAR) & (outside <= CANCELLED * MARGIN * times * found.noise)
-    hidden |= _tied(setting, evidence, wrong & ~(hidden | noisy) & np.isfinite(found.error), outside)
-    if not (hidden | noisy).any():
+    hidden |= wrong & noisy & (times > FAR) & (outside <= CANCELLED * MARGIN * times * found.noise)
+    meeting = _meeting(setting, evidence, wrong & ~hidden & zero, outside / every[group])
+    meeting |= _tied(setting, evidence, wrong & ~(hidden | meeting) & np.isfinite(found.error), outside)
+    if not (hidden | meeting).any():
         return evidence
-    evidence = evidence.left_open(noisy, Limit.BESIDE).left_open(hidden & ~kinked, Limit.KINKS)
-    return evidence.left_open(hidden & kinked)
+    evidence = evidence.left_open(hidden & ~kinked, Limit.BESIDE).left_open(hidden & kinked)
+    return evidence.left_open(meeting, Limit.KINKS)
+
+
+def _meeting(setting: Setting, evidence: Entries, wrong: Mask, jumps: Flat) -> Mask:
+    """Those of some wrong entries, of coordinates that are 0, whose claims kinks that meet at x explain.
+
+    jumps : (k,) how far each lies outside, in the largest jump of its array.
+    """
+    output = setting.places(evidence.coordinates)[0]
+    meeting = wrong & np.asarray(evidence.estimate.limit == Limit.KINK) & (jumps <= SLIGHTLY)
+    near = wrong & ~meeting & (jumps <= CANCELLED)
+    for each in np.unique(output[near]):
+        its = near & (output == each)
+        if kinks_meet(setting, evidence, int(np.argmax(np.where(its, jumps, -1.0)))):
+            meeting |= its
+    return meeting
+
+
+def _outside(evidence: Entries) -> Flat:
+    """How far the claims (k,) lie outside of the slopes on both sides of x; negative between them."""
+    found, given = evidence.estimate, evidence.analytic
+    low, high = np.fmin(found.left, found.right), np.fmax(found.left, found.right)
+    return np.asarray(np.fmax(low - given, given - high))
+
+
+def kinks_meet(setting: Setting, evidence: Entries, k: int) -> bool:
+    """Whether f has slopes along an entry beside x that lie outside of those at x, as no convex or concave f has.
+
+    As near to x as noise leaves that to be seen: what f bends on the way is less there, and kinks are not.
+    """
+    found, remaining = evidence.estimate, setting.objective.remaining
+    output, column = setting.places(evidence.coordinates[[k]])
+    low, high = sorted((float(found.left[k]), float(found.right[k])))
+    if setting.room is not None or remaining < 2 * BESIDE or not np.isfinite(found.sided[k]):
+        return False
+    clear = CLEARLY * max(float(_outside(evidence)[k]), high - low, TINY)
+    noise = MARGIN * float(setting.level[output[0]]) / WITHIN
+    nearest = float(smallest_steps(setting, column)[0]) / CLEARLY
+    farthest = float(_lengths(setting, evidence, np.array([k]))[0]) / math.sqrt(setting.x.size)
+    length = min(max(4.0 * noise / clear, nearest), farthest)
+    size = length / float(setting.scales[column[0]]) * setting.scales
+    across, generator = np.zeros(setting.x.size), generator_of(k)
+    across[column] = WITHIN * length
+    points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
+    rays = Rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
+    rows = np.arange(2 * BESIDE)
+    lines = rays if setting.outputs == 1 else Family(rays, rows, output.repeat(rows.size))
+    values = setting.objective.along(lines, rows, np.ones((rows.size, 1)))[:, 0]
+    slopes = (values[1::2] - values[::2]) / (2.0 * WITHIN * length)
+    beyond = max(low - float(slopes.min()), float(slopes.max()) - high)
+    return beyond > MARGIN * float(found.sided[k]) + clear + noise / length
 
 
 def _tied(setting: Setting, evidence: Entries, wrong: Mask, outside: Flat) -> Mask:

@@ -27,7 +27,7 @@ def behind(x: np.ndarray) -> float:
         # A tenth for each kink, as backpropagation takes it: that is f's slope where both units are below 0.
         ([-0.01, 0.1], Outcome.INCONCLUSIVE),
         ([-1.0, 1.0], Outcome.INCONCLUSIVE),
-        # None of f's slopes near x, by more than three jumps of 0.9.
+        # None of f's slopes near x, by far.
         ([-9.0, 0.1], Outcome.FAIL),
         ([-0.01, 9.0], Outcome.FAIL),
     ],
@@ -51,12 +51,12 @@ def test_what_lies_between_the_slopes_at_x_passes_as_a_subgradient():
 
 
 def test_rows_of_a_jacobian_are_asked_each_for_itself():
-    """The kinks of one output excuse nothing of another that has none."""
+    """The kinks of one output excuse nothing of another, which is convex."""
 
     def f(x: np.ndarray) -> np.ndarray:
-        return np.array([behind(x), np.sin(x[0]) + x[1]])
+        return np.array([behind(x), abs(x[0]) + x[1]])
 
-    right = np.array([[-0.01, 0.1], [1.0, 1.0]])
+    right = np.array([[-0.01, 0.1], [-1.0, 1.0]])
     assert check_jacobian(f, right, np.zeros(2)).outcome is Outcome.INCONCLUSIVE
     assert check_jacobian(f, right + np.array([[0, 0], [-0.5, 0]]), np.zeros(2)).outcome is Outcome.FAIL
 
@@ -146,13 +146,13 @@ def network(
 @pytest.mark.slow
 @pytest.mark.parametrize("subgradient", [False, True])
 def test_backpropagation_through_rows_of_zeros_is_not_refused(subgradient):
-    """The rule of each unit at 0 is its slope on the left; a mean for a sum does not pass."""
+    """The rule of each unit at 0 is its slope on the left; a mean for a sum is refused all the same."""
     loss, grad, x = network()
     for seed in range(3):
         report = check_gradient(loss, grad, x, subgradient=subgradient, rng=seed)
         assert report.outcome is not Outcome.FAIL, str(report)
     loss, grad, x = network("mean")
-    assert check_gradient(loss, grad, x, subgradient=subgradient).outcome is not Outcome.PASS
+    assert check_gradient(loss, grad, x, subgradient=subgradient).outcome is Outcome.FAIL
 
 
 def test_beside_kinks_an_array_without_one_is_held_to_its_slopes():
