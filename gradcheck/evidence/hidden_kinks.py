@@ -87,7 +87,7 @@ def _meeting(setting: Setting, evidence: Entries, wrong: Mask, jumps: Flat) -> M
         its = near & (output == each)
         if kinks_meet(setting, evidence, int(np.argmax(np.where(its, jumps, -1.0)))):
             meeting |= its
-    return meeting
+    return np.asarray(meeting)
 
 
 def _outside(evidence: Entries) -> Flat:
