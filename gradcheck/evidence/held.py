@@ -22,8 +22,7 @@ from gradcheck.results.verdict import Judgement
 # Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
 # shows; and nearer is so many times as near, at the least.
 ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
-# Several outputs are looked at over powers of this, so that those of a column share points: not all, for one that is 0
-# has all digits where others do not move.
+# Entries of a column that are looked at so many times as far as others share their points.
 ALIKE = 8.0
 # Where noise is above that: so many times as far as where one value shows, f shows it as well.
 FARTHER_ON = (2.0, 4.0, 8.0)
@@ -66,7 +65,7 @@ def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     excess = np.abs(evidence.analytic - evidence.estimate.value)[at] / evidence.judgement.allowed[at]
     early = np.isin(columns[at], columns[at[np.argsort(excess)[:NEARLY]]])
     shown = _shown(setting, evidence, near, at[early])
-    if shown.size == 0:
+    if shown.size == 0 or _made_of_steps(setting, evidence, near, shown):
         return evidence
     shown = np.concatenate([shown, _shown(setting, evidence, near, at[~early])])
     beside = ~np.isnan(near) & np.isin(columns, columns[shown])
@@ -99,11 +98,27 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     rounding = np.where(flat, eps * np.abs(setting.f_x)[output], np.maximum(level, eps * x * scale))
     near = np.full(distance.size, np.nan)
     near[suspect] = SHOWS * rounding[suspect] / distance[suspect]
-    near = np.maximum(near, smallest_steps(setting, column))
-    if setting.outputs > 1:
-        near = ALIKE ** np.ceil(np.log(near) / math.log(ALIKE))
+    near = _of_columns(np.maximum(near, smallest_steps(setting, column)), column)
     room = np.max(_room(setting, column), axis=0)
     return np.asarray(np.where(NEARER * near > np.minimum(found.step, room), np.inf, near))
+
+
+def _of_columns(near: Flat, column: Index) -> Flat:
+    """Distances (k,), each that of the farthest of its column within a factor of ALIKE, so that these share points.
+
+    Not one for all: an output that is 0 has all digits where others do not move, or by no more than they round.
+    """
+    known = np.flatnonzero(np.isfinite(near))
+    columns, which = np.unique(column[known], return_inverse=True)
+    nearest = np.full(columns.size, np.inf)
+    np.minimum.at(nearest, which, near[known])
+    times = np.floor(np.log(near[known] / nearest[which]) / math.log(ALIKE))
+    _, which = np.unique(np.stack([which, times]), axis=1, return_inverse=True)
+    shared = np.zeros(known.size)
+    np.maximum.at(shared, which, near[known])
+    together = near.copy()
+    together[known] = shared[which]
+    return together
 
 
 def _slight(evidence: Entries) -> Mask:
@@ -177,6 +192,20 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     flat = (found.limit[at] == Limit.KINK) | (np.abs(found.value[at]) <= MARGIN * found.error[at])
     leaves = nothing & flat & ~_rough(setting)[output] & (2.0 * other > np.abs(given - expected))
     return np.asarray(~still & ((2.0 * times * off < other) | leaves))
+
+
+def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:
+    """Whether f leaves a slope that it shows near x by a jump: then that is the slope of a step's surface.
+
+    By the one of some entries whose two slopes are most apart.
+    """
+    distance = np.abs(evidence.estimate.value - evidence.analytic)
+    at = int(shown[np.argmax(distance[shown])])
+    output, _ = setting.places(evidence.coordinates[[at]])
+    if not _rough(setting)[output[0]]:
+        return False
+    step, given, apart = evidence.estimate.step[at], evidence.analytic[at], distance[at]
+    return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
 
 
 def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:

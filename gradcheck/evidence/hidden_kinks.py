@@ -25,9 +25,8 @@ CANCELLED = 3.0
 # which over the first step hid it, may be the slope of f beyond kinks that noise hides, too.
 FAR = 2.0
 # Of a kink that was followed to this part of the size of its coordinate, or of its unit where the array has none, there
-# is one only; but at 0 another kink may lie in the same place, as an L1 penalty beside a rectifier does, and moves what
-# rules say by this part of the largest jump.
-FOLLOWED, FOLLOWED_AT_0, SLIGHTLY = 1e-6, 1e-9, 0.1
+# is one only.
+FOLLOWED, FOLLOWED_AT_0 = 1e-6, 1e-9
 # Points beside x, and the part of their distance over which a slope is taken there: less than any coordinate is moved
 # by, so that the kinks at x lie between few of its two points.
 BESIDE, WITHIN = 8, 0.25
@@ -81,13 +80,31 @@ def _meeting(setting: Setting, evidence: Entries, wrong: Mask, jumps: Flat) -> M
     jumps : (k,) how far each lies outside, in the largest jump of its array.
     """
     output = setting.places(evidence.coordinates)[0]
-    meeting = wrong & np.asarray(evidence.estimate.limit == Limit.KINK) & (jumps <= SLIGHTLY)
+    meeting = _middles(setting, evidence, wrong)
     near = wrong & ~meeting & (jumps <= CANCELLED)
     for each in np.unique(output[near]):
         its = near & (output == each)
         if kinks_meet(setting, evidence, int(np.argmax(np.where(its, jumps, -1.0)))):
             meeting |= its
     return np.asarray(meeting)
+
+
+def _middles(setting: Setting, evidence: Entries, wrong: Mask) -> Mask:
+    """Those of some wrong entries of which all that is amiss is the middle of an |x| that lies there, too.
+
+    Beside a rectifier at 0, an L1 penalty of x_j has the slope 0 by its rule, and the sum of both rules may be no slope
+    of f: its distance from the slope on one side is what another kink has to both sides, where the penalty is alone.
+    """
+    found, given, output = evidence.estimate, evidence.analytic, setting.places(evidence.coordinates)[0]
+    at_zero = setting.x[setting.places(evidence.coordinates)[1]] == 0
+    kinked = np.asarray(found.limit == Limit.KINK) & np.isfinite(found.sided) & at_zero
+    bar = MARGIN * found.sided + setting.tolerance.rtol * np.abs(given)
+    middles = np.zeros(given.size, bool)
+    for beyond in (given - found.left, found.right - given):
+        for k in np.flatnonzero(kinked & wrong & (CLEARLY * beyond > bar)).tolist():
+            alike = (output == output[k]) & (np.abs(beyond - beyond[k]) <= bar + bar[k])
+            middles[k] |= bool((kinked & alike & (np.abs(found.kink - beyond[k]) <= bar + bar[k])).any())
+    return middles
 
 
 def _outside(evidence: Entries) -> Flat:

@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian, check_vjp
 from gradcheck.evidence.entries import held
-from gradcheck.evidence.held import jump_from_line
+from gradcheck.evidence.held import _of_columns, jump_from_line
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -137,6 +137,17 @@ def test_of_a_claim_that_holds_beside_x_nothing_is_decided_and_another_stays_wro
         _, after, asked = accused(f, claim, 2.001, level=1e-9)
         assert after.judgement.wrong.tolist() == [True]
         assert len(asked) == 1
+
+
+def test_a_claim_that_holds_on_the_surface_of_a_step_stays_wrong():
+    """Stairs of 1e-6 beside a slope of 1: between two of them f shows the 1 alone, of 3 in all."""
+
+    def stairs(x: float) -> float:
+        return x + np.floor(2e6 * (x - 1.0) + 0.3) * 1e-6
+
+    before, after, asked = accused(stairs, 1.0, 3.0, level=6e-7)
+    assert after.judgement.wrong.tolist() == before.judgement.wrong.tolist() == [True]
+    assert len(asked) <= 28
 
 
 @pytest.mark.parametrize("seed", [0, 5, 8])
@@ -540,6 +551,14 @@ def test_an_output_that_is_0_does_not_take_the_others_where_they_stand_still(n):
     for seed in range(4):
         assert check_jacobian(f, right, x, rng=seed).outcome is Outcome.PASS
         assert check_jacobian(f, right[::-1], x, rng=seed).outcome is Outcome.FAIL
+
+
+def test_entries_of_a_column_share_points_where_their_digits_are_alike():
+    """Within a factor of eight of the nearest, or of the next that is farther."""
+    near = np.array([1.0, 7.0, 9.0, 1e-20, 5e-20, np.nan, 2.0])
+    column = np.array([0, 0, 0, 1, 1, 1, 1])
+    shared = _of_columns(near, column)
+    np.testing.assert_array_equal(shared, [7.0, 7.0, 9.0, 5e-20, 5e-20, np.nan, 2.0])
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
