@@ -77,15 +77,16 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
 def _meeting(setting: Setting, evidence: Entries, wrong: Mask, jumps: Flat) -> Mask:
     """Those of some wrong entries, of coordinates that are 0, whose claims kinks that meet at x explain.
 
-    jumps : (k,) how far each lies outside, in the largest jump of its array.
+    jumps : (k,) how far each lies outside, in the largest jump of its array. Outputs are asked as long as they are.
     """
     output = setting.places(evidence.coordinates)[0]
     meeting = _middles(setting, evidence, wrong)
     near = wrong & ~meeting & (jumps <= CANCELLED)
     for each in np.unique(output[near]):
         its = near & (output == each)
-        if kinks_meet(setting, evidence, int(np.argmax(np.where(its, jumps, -1.0)))):
-            meeting |= its
+        if not kinks_meet(setting, evidence, int(np.argmax(np.where(its, jumps, -1.0)))):
+            break
+        meeting |= its
     return np.asarray(meeting)
 
 
@@ -145,9 +146,9 @@ def kinks_meet(setting: Setting, evidence: Entries, k: int) -> bool:
 def _tied(setting: Setting, evidence: Entries, wrong: Mask, outside: Flat) -> Mask:
     """Those of some wrong entries along which f is no sum of its slopes, as the median of ties.
 
-    It moves by none of them alone, and together they move it. Four evaluations an output, along coordinates that are
-    equal to those of its wrong entries, if there are two; none where f bends along one: what takes coordinates together
-    and shows no kink is a line along each.
+    It moves by none of them alone, and together they move it. Four evaluations an output, as long as these are, along
+    coordinates that are equal to those of its wrong entries, if there are two; none where f bends along one: what takes
+    coordinates together and shows no kink is a line along each.
     """
     found, (output, column) = evidence.estimate, setting.places(evidence.coordinates)
     tied, at = wrong & False, setting.x[column]
@@ -168,7 +169,9 @@ def _tied(setting: Setting, evidence: Entries, wrong: Mask, outside: Flat) -> Ma
         # What is another nearer to x bends.
         slack = abs(far - near) + setting.level[each] / steps[1] + found.error[rows] @ np.abs(moved)
         apart = abs(near - found.value[rows] @ moved)
-        tied |= its & (apart > MARGIN * slack + CLEARLY * float(outside[its].max()))
+        if not apart > MARGIN * slack + CLEARLY * float(outside[its].max()):
+            break
+        tied |= its
     return tied
 
 

