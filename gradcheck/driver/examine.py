@@ -13,7 +13,6 @@ import numpy as np
 from gradcheck.diagnosis.matrices import explained
 from gradcheck.driver.between_steps import rounded_part
 from gradcheck.driver.known import Known
-from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.evidence.hidden_kinks import open_between_kinks
@@ -71,7 +70,7 @@ def examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> 
 
 
 def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> None:
-    """The first calls, then what is gathered; by longer steps than x is large, where nothing shows within that."""
+    """The first calls, then what is gathered."""
     known.inspection = inspection = inspect(repeat=known.options.method in ("sweep", "complex"))
     known.findings += inspection.findings
     room = known.room
@@ -80,14 +79,6 @@ def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) ->
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     if known.final or inspection.matrix is None:
         return
-    far = scales_as_at_zero(known)
-    if far is not None:
-        beyond = known.with_scales(far)
-        _gather(beyond, bar)
-        if tells(beyond, far > known.problem.scales):
-            known.take(beyond)
-            known.findings.append(NOTE)
-            return
     _gather(known, bar)
 
 

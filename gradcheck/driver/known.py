@@ -112,12 +112,6 @@ class Known:
         dtypes = () if self.inspection is None else (self.inspection.computes_in,)
         return Tolerance.for_dtypes(dtypes, *self.options.tolerances)
 
-    def with_scales(self, scales: Flat) -> Known:
-        """What is known after the first calls, for steps in other units (n,)."""
-        other = replace(self, findings=list(self.findings))
-        other.problem = replace(self.problem, given_scales=scales)
-        return other
-
     def rounded_by(self, rounding: Flat) -> Known:
         """What is known after the first calls, of an f that is rounded by so much (m,), which no short step shows."""
         looked = replace(self.inspected, rounding=np.maximum(self.inspected.rounding, rounding))

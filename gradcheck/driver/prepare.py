@@ -20,7 +20,16 @@ from gradcheck.numerics.noise import FIRST_SPACING, first_spacing, least_noise, 
 from gradcheck.numerics.outputs import HALF_GRID, Noise
 from gradcheck.numerics.outputs import SINGLE as SINGLE_GRID
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.rounding import ROWS, SPACED, WIDER, WIDEST, flat_piece, lowest_bits, on_no_grid
+from gradcheck.numerics.rounding import (
+    BLURRED,
+    ROWS,
+    SPACED,
+    WIDER,
+    WIDEST,
+    flat_piece,
+    lowest_bits,
+    on_no_grid,
+)
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import DROWNED
 from gradcheck.numerics.tangents import generator_of, random_units
@@ -99,7 +108,8 @@ def _flat(setting: Setting, noise: Noise, rng: Any) -> float:
 
     The first few tell, of which each has to: those of one f are rounded alike.
     """
-    rests = noise.rests & (noise.digits == "float64")
+    moved = np.nanmax(np.abs(noise.values - noise.values[0]), axis=0) > BLURRED * np.abs(setting.f_x)
+    rests = noise.rests & moved & (noise.digits == "float64")
     if setting.room is not None or setting.eps_of_x or not rests.any():
         return 0.0
     line, spacing, _ = _probed(setting, rng)

@@ -92,7 +92,6 @@ def judged(
     setting: Setting, found: Estimate, given: Flat, entries: Index, *, interrupted: bool = False
 ) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
-    found = _without_rounded_kinks(setting, found, entries)
     evidence = Entries(entries, given, found, decide(setting, found, given, entries), interrupted)
     if interrupted:
         return evidence
@@ -154,23 +153,6 @@ def claimed_still(setting: Setting, found: Estimate, analytic: Flat, output: Ind
     return replace(found, error=error, noise=noise, limit=limit)
 
 
-def _blur(setting: Setting, found: Estimate, entries: Index) -> Flat:
-    """What the slopes (k,) of entries are off by as f rounds coordinates, see `blur_of`."""
-    output, column = setting.places(entries)
-    return blur_of(found.curvature, setting.x[column], output, setting.tolerance.eps)
-
-
-def _without_rounded_kinks(setting: Setting, found: Estimate, entries: Index) -> Estimate:
-    """Jumps of the slope by no more than what f makes of it by rounding x are noise, which grows with steps."""
-    kinked = np.asarray(found.limit == Limit.KINK)
-    if not kinked.any():
-        return found
-    kinked &= 2.0 * found.kink <= _blur(setting, found, entries)
-    limit = found.limit.copy()
-    limit[kinked] = Limit.NOISE
-    return replace(found, limit=limit)
-
-
 def decide(
     setting: Setting, found: Estimate, given: Flat, entries: Index, *, exact: bool = False
 ) -> Judgement:
@@ -178,14 +160,15 @@ def decide(
 
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
-    group, at_zero = setting.groups(entries), setting.x[setting.places(entries)[1]] == 0
+    output, column = setting.places(entries)
+    group, at_zero = setting.groups(entries), setting.x[column] == 0
     own = _without_noise(setting, found, gradient_scale(found, group), given, entries)
     scale = _of_claims(setting, _with_lent(setting, own, entries), own, given, entries)
     if not exact and (scale < LEFT * np.nan_to_num(found.chord)).any():
         # A coordinate that is 0 has no size: f may be steep at any distance.
         scale = np.where(at_zero, scale, np.maximum(scale, LEFT * steepness_nearby(found, group)))
     zero: Mask = at_zero | exact
-    blur = _blur(setting, found, entries)
+    blur = blur_of(found.curvature, setting.x[column], output, setting.tolerance.eps)
     return judge(
         given, found, scale, setting.tolerance, zero=zero, blur=blur, subgradient=setting.subgradient
     )

@@ -17,7 +17,6 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import Judgement
 
 # Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
@@ -36,7 +35,8 @@ NEARLY = 4
 WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
 # An f that moves by this part of a claim, or less, does not move.
 HARDLY = 1e-3
-# So near to x f may round within itself: what it makes of x is a million times as large.
+# So near to x f may round within itself, as of a distance of 2e7 that it takes the sine of: what it makes of x is a
+# million times as large.
 WITHIN_ITSELF = 1e-6
 # Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that, and one
 # that its digits do not explain nearer, where f bends less.
@@ -50,26 +50,27 @@ Decide = Callable[[Estimate], Judgement]
 
 
 def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
-    """The evidence, with what is called wrong measured anew where f has the slope that is claimed nearer to x.
+    """The evidence without bars in the columns in which f has the slope that is claimed nearer to x.
 
     judge : decides about all estimates.
     As near as the digits of f(x) alone let a claim be told from what was found: kinks beside x, as those of a table,
     are noise to points that cross them, and all that f does at a coordinate of 0 may lie within every step. One
-    evaluation a column of the few weakest accusations, and of the others where one of these does not hold; six for each
-    column that is measured anew.
+    evaluation a column of the few weakest accusations, and of the others where one of these does not hold.
     """
     near = _nearest(setting, evidence)
     at = np.flatnonzero(np.isfinite(near))
     if at.size == 0 or setting.objective.remaining < min(at.size, NEARLY):
         return evidence
-    columns = setting.places(evidence.coordinates[at])[1]
+    columns = setting.places(evidence.coordinates)[1]
     excess = np.abs(evidence.analytic - evidence.estimate.value)[at] / evidence.judgement.allowed[at]
-    early = np.isin(columns, columns[np.argsort(excess)[:NEARLY]])
+    early = np.isin(columns[at], columns[at[np.argsort(excess)[:NEARLY]]])
     shown = _shown(setting, evidence, near, at[early])
     if shown.size == 0 or _made_of_steps(setting, evidence, near, shown):
         return evidence
     shown = np.concatenate([shown, _shown(setting, evidence, near, at[~early])])
-    return _anew(setting, evidence, near, shown, judge)
+    beside = ~np.isnan(near) & np.isin(columns, columns[shown])
+    found = evidence.estimate.without_bar(beside, Limit.TRUNCATION)
+    return replace(evidence, estimate=found, judgement=judge(found))
 
 
 def _nearest(setting: Setting, evidence: Entries) -> Flat:
@@ -84,12 +85,17 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     suspect = evidence.judgement.wrong & np.isfinite(distance) & ((found.limit != Limit.KINK) | (x == 0))
     suspect &= (given != 0) | (x == 0)
     # At a coordinate of 0, which has no size, f may change over any length.
-    suspect &= _rough(setting)[output] | (x == 0) | _slight(evidence)
+    rough = _rough(setting)[output]
+    suspect &= rough | (x == 0) | _slight(evidence)
     # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends,
     # or how far a row of zeros that is normalised jumps.
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
-    rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * x * scale)
-    rounding = np.where(flat, setting.tolerance.eps * np.abs(setting.f_x)[output], rounding)
+    eps = setting.tolerance.eps
+    # The noise by digits alone where more was measured, but where that is hardly more.
+    level = np.where(
+        rough, eps * np.maximum(np.abs(setting.f_x), setting.slope)[output], setting.level[output]
+    )
+    rounding = np.where(flat, eps * np.abs(setting.f_x)[output], np.maximum(level, eps * x * scale))
     near = np.full(distance.size, np.nan)
     near[suspect] = SHOWS * rounding[suspect] / distance[suspect]
     near = _of_columns(np.maximum(near, smallest_steps(setting, column)), column)
@@ -126,19 +132,9 @@ def _room(setting: Setting, column: Index) -> Flat:
     return np.full((2, column.size), np.inf) if setting.room is None else np.stack(setting.room)[:, column]
 
 
-def _digits(setting: Setting) -> Flat:
-    """A rounding of each output (m,), which may be what is left of terms as large as what it changes by."""
-    return np.asarray(setting.tolerance.eps * np.maximum(np.abs(setting.f_x), setting.slope))
-
-
 def _rough(setting: Setting) -> Mask:
     """The outputs (m,) whose noise is far above what their digits resolve."""
     return np.asarray(setting.level > of_terms(setting))
-
-
-def _fine_level(setting: Setting) -> Flat:
-    """The noise (m,) of one value by its digits alone where more was measured, but where that is hardly more."""
-    return np.asarray(np.where(_rough(setting), _digits(setting), setting.level))
 
 
 def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
@@ -212,31 +208,6 @@ def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index
     return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
 
 
-def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Decide) -> Entries:
-    """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
-
-    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories. Nor have others
-    of these columns whose digits do not tell what f does so near.
-    """
-    columns = setting.places(evidence.coordinates)[1]
-    beside = np.isin(columns, columns[shown])
-    at, unseen = np.flatnonzero(np.isfinite(near) & beside), np.flatnonzero(np.isinf(near) & beside)
-    if setting.objective.remaining < 6 * np.unique(columns[at]).size:
-        found = evidence.estimate.without_bar(np.concatenate([shown, unseen]), Limit.NOISE)
-        return replace(evidence, estimate=found, judgement=judge(found))
-    fine = replace(setting, level=_fine_level(setting))
-    second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
-    # The noise there was never measured: what truncation shows may be all noise.
-    second = replace(second, error=second.error + 4.0 * second.truncation)
-    known = np.isfinite(second.error) & (second.chord > 0)
-    found = evidence.estimate.without_bar(np.concatenate([at[~known], unseen]), Limit.NOISE)
-    found = put(found, at[known], rows(second, np.flatnonzero(known)))
-    found = replace(found, nfev=found.nfev + second.nfev)
-    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
-    found = found.without_bar(open_still, Limit.TRUNCATION)
-    return replace(evidence, estimate=found, judgement=judge(found))
-
-
 def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     """The evidence without bars where f does not move near x, and farther away moves in jumps.
 
@@ -265,16 +236,14 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     # Over as many jumps as tell a slope f bends less than over all of that way.
     steps = np.minimum(steps, JUMPS * jump / np.abs(given)) if jump > 0 else steps
 
-    def shown(mine: Mask, few: int, ask: Callable[..., Index], steps: Flat) -> Index:
-        """Of which f shows the claim over some steps, in the few columns of the smallest; and if any, in the others."""
-        at = np.flatnonzero(mine)
-        first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:few]]])
-        told = ask(setting, evidence, at[first], steps)
-        return np.concatenate([told, ask(setting, evidence, at[~first], steps)]) if told.size else told
-
-    lost[shown(open_to, NEARLY, _shown_farther, steps)] = True
-    nearby = still & ~lost & (found.step < WITHIN_ITSELF * size)
-    lost[shown(nearby, 1, _followed, NEARBY[0] * steps)] = True
+    # In the few columns of the smallest claims; and if any, in the others.
+    at = np.flatnonzero(open_to)
+    first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:NEARLY]]])
+    shown = _shown_farther(setting, evidence, at[first], steps)
+    lost[shown] = True
+    if shown.size:
+        lost[_shown_farther(setting, evidence, at[~first], steps)] = True
+    lost |= still & (found.step < WITHIN_ITSELF * size)
     found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
     if not lost.any():
         return replace(evidence, estimate=found)
@@ -307,33 +276,6 @@ def _first_jump(
         if jump := jump_from_line(setting, entry, 0.0, between, claimed, as_claimed=as_claimed):
             return jump, int(output[at])
     return 0.0, int(output[at])
-
-
-def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) -> Index:
-    """Those of some entries along which f, which stands still within their steps, moves about as claimed farther on.
-
-    At two distances, ten times apart, to both sides, and no farther than so (k,), of all entries: so near to x a
-    rounding may hide it, as of a distance of 2e7 that f takes the sine of. A unit that is dead moves to one side alone.
-    """
-    entries, given = evidence.coordinates[at], evidence.analytic[at]
-    output, column = setting.places(entries)
-    step = np.zeros(setting.x.size)
-    np.maximum.at(step, column, evidence.estimate.step[at])
-    step, room = step[column], np.min(_room(setting, column), axis=0)
-    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
-    shown = before = np.zeros(at.size, bool)
-    while at.size:
-        step = 10.0 * step
-        within = step <= np.minimum(farthest[at], room)
-        if not within.any() or setting.objective.remaining < 2 * np.unique(column).size:
-            break
-        offsets = lines.reached(rows_at, np.stack([-step, step], axis=1))
-        values = setting.objective.along(lines, rows_at, offsets)
-        sides = (values - setting.f_x[output][:, None]) / offsets
-        agrees = within & (np.abs(sides - given[:, None]) <= 0.5 * np.abs(given)[:, None]).all(axis=1)
-        shown, before = shown | (agrees & before), agrees
-    followed: Index = at[shown]
-    return followed
 
 
 def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) -> Index:

@@ -488,7 +488,7 @@ def test_a_strict_tolerance_is_that_of_the_arithmetic():
 
 
 @pytest.mark.parametrize("offset", [1e6, pytest.param(1e7, marks=pytest.mark.slow)])
-def test_a_fit_beside_a_large_offset_is_neither_wrong_nor_kinked_at_its_minimum(offset):
+def test_a_fit_beside_a_large_offset_is_not_wrong_at_its_minimum(offset):
     """Residuals are rounded to 1e-10 or 1e-9, and a gradient of 1e-6 that is left moves by more; 1 % of it is told."""
     for seed in (*range(8), 22, 26, 37, 70, 88, 106, 145):
         rng = np.random.default_rng(seed)
@@ -515,7 +515,6 @@ def test_a_fit_beside_a_large_offset_is_neither_wrong_nor_kinked_at_its_minimum(
         p["a"][:2] += 1e-8 * np.random.default_rng(seed + 999).normal(size=2)
         report = check_gradient(f, gradient, p, rng=seed)
         assert report.outcome is not Outcome.FAIL
-        assert "a kink at x" not in report.reason
         p["a"][0] += 0.1
         assert check_gradient(f, larger, p, rng=seed).outcome is Outcome.FAIL
 
