@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import called_at, curvature_along, slope_along
 from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.outputs import Noise
-from gradcheck.numerics.remainders import Model, norm
+from gradcheck.numerics.remainders import Remainders, norm
 from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
@@ -314,18 +315,26 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     if not cut and not np.nan_to_num(change).any():
         return line.unmeasured("f has the same value at all steps along v")
     own = STEPS if (flat[v != 0] != 0).any() else None
-    model = Model(f_x, slope, bend, line.expected, norm(v), own, noises)
+    remainders = partial(
+        Remainders.of,
+        f_x=f_x, slope=slope, bend=bend, expected=line.expected, length=norm(v), own=own, noises=noises,
+    )  # fmt: skip
     tolerance = _tolerance(claim, noises, parameters, line.resolution)
-    told = _told(line, model, steps, change, tolerance)
+    told = _told(line, remainders, steps, change, tolerance)
     if cut:
         return replace(told, outcome=Outcome.INCONCLUSIVE, reason=_cause(objective), linear=False)
     if told.outcome is Outcome.INCONCLUSIVE:
-        return _farther(line, model, told, change, tolerance)
+        return _farther(line, f_x, remainders, told, change, tolerance)
     return told
 
 
 def _farther(
-    line: _Line, model: Model, told: TaylorResult, change: Values, tolerance: Tolerance
+    line: _Line,
+    f_x: Values,
+    remainders: Callable[[Values, Values], Remainders],
+    told: TaylorResult,
+    change: Values,
+    tolerance: Tolerance,
 ) -> TaylorResult:
     """A PASS that longer steps than x is large show, where noise hides what the first ones are to show; else `told`.
 
@@ -334,21 +343,27 @@ def _farther(
     steps = np.array(told.steps)
     longest = LARGEST / float(np.max(np.abs(line.v)))
     for _ in range(LONGER):
-        seen = model.remainders(steps, change).but_for(tolerance.rtol)
+        seen = remainders(steps, change).but_for(tolerance.rtol)
         more = steps[0] * 2.0 ** np.arange(TOGETHER, 0, -1)
         if not hides(seen, tolerance) or more[0] > longest or not line.objective.affords(2 * TOGETHER):
             break
         steps = np.concatenate([more, steps])
-        change = np.concatenate([line.changes(more, model.f_x), change], axis=1)
-        beyond = _told(line, model, steps, change, tolerance)
+        change = np.concatenate([line.changes(more, f_x), change], axis=1)
+        beyond = _told(line, remainders, steps, change, tolerance)
         if beyond.outcome is Outcome.PASS:
             return beyond
     return replace(told, nfev=line.objective.nfev)
 
 
-def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: Tolerance) -> TaylorResult:
+def _told(
+    line: _Line,
+    remainders: Callable[[Values, Values], Remainders],
+    steps: Values,
+    change: Values,
+    tolerance: Tolerance,
+) -> TaylorResult:
     """The result for f's changes (2, k, m) at some steps."""
-    found = model.remainders(steps, change)
+    found = remainders(steps, change)
     seen = found.but_for(tolerance.rtol)
     outcome, reason = verdict(seen, tolerance)
     return TaylorResult(

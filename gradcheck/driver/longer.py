@@ -10,7 +10,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.driver.known import Known
 from gradcheck.function.lines import Rays
 from gradcheck.numerics.rounding import SINGLE, significant_bits
-from gradcheck.numerics.tangents import generator_of, random_units, root_mean_square
+from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import Finding
 
@@ -89,12 +89,12 @@ def tells(known: Known, small: Mask) -> bool:
 def _claimed(known: Known, lengths: Flat) -> Flat:
     """What outputs (m,) are claimed to move by along a direction of these lengths, as far as products tell."""
     product = known.problem.matrix.product(lengths)
-    return known.problem.weight(lengths, product, generator_of(known.options.rng))
+    return known.problem.weight(lengths, product, np.random.default_rng(known.options.rng))
 
 
 def _moved(known: Known, lengths: Flat) -> Flat:
     """What outputs (m,) move by along a random direction of these lengths, the larger of both sides."""
     x = known.x
-    tangent = lengths * random_units(generator_of(known.options.rng), x.size)
+    tangent = lengths * random_units(np.random.default_rng(known.options.rng), x.size)
     values = known.objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
     return np.asarray(np.abs(values - known.problem.f_x).max(axis=0))

@@ -22,7 +22,7 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import WIDER, WIDEST, lowest_bits, on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import DROWNED
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
@@ -76,7 +76,7 @@ def _of_still(setting: Setting, level: Flat, constant: Mask, rng: Any) -> tuple[
     """
     if constant.all() or not constant.any() or not isinstance(setting, Problem):
         return level, constant
-    tangent = setting.scales * random_units(generator_of(rng), setting.x.size)
+    tangent = setting.scales * random_units(np.random.default_rng(rng), setting.x.size)
     idle = constant & (setting.matrix.product(tangent) == 0)
     if not idle.any():
         return level, constant
@@ -92,7 +92,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
     """
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
     own = _own_scales(setting.x, setting.scales, spacing)
-    tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
+    tangent, back = _tangent(np.random.default_rng(rng), own, spacing, setting.room)
     line = Rays(setting.x, [tangent])
 
     def claimed() -> Mask:
@@ -231,7 +231,7 @@ def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     Slopes up to the atol are accepted, in every entry.
     """
     objective, matrix, x, scales = setting.objective, setting.matrix, setting.x, setting.scales
-    signs = generator_of(rng).choice([-1.0, 1.0], x.size)
+    signs = np.random.default_rng(rng).choice([-1.0, 1.0], x.size)
     tangent = signs * scales
     # Entries far smaller than their scale were moved by less.
     near = np.abs(matrix.product(signs * _own_scales(x, scales, FIRST_SPACING)))

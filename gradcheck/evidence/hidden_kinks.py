@@ -15,7 +15,7 @@ from gradcheck.evidence.axes import smallest_steps
 from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
 from gradcheck.function.lines import Family, Rays
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import TINY
@@ -169,7 +169,7 @@ def _tied(setting: Setting, evidence: Entries, wrong: Index, rows: Index, outsid
     if lengths.max() > ALIKE * lengths.min():  # slopes of other distances
         return False
     step = float(lengths.min()) / math.sqrt(rows.size)
-    tangent[column[rows]] = random_units(generator_of(0), rows.size)
+    tangent[column[rows]] = random_units(np.random.default_rng(0), rows.size)
     moved = tangent[column[rows]]
     steps = step / np.array([1.0, 8.0])
     values = setting.along(tangent, np.concatenate([steps, -steps]))[:, output[rows[0]]]
@@ -251,7 +251,7 @@ def _slopes_beside(
     length : how far from x the points lie, in units of the tangent; each coordinate is moved by as much of its scale.
     """
     size = length * float(np.max(np.abs(tangent) / setting.scales)) * setting.scales
-    generator, across = generator_of(seed), WITHIN * length * tangent
+    generator, across = np.random.default_rng(seed), WITHIN * length * tangent
     points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
     rays = Rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
     rows = np.arange(2 * BESIDE)

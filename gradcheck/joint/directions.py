@@ -17,7 +17,6 @@ from gradcheck.joint.few_points import (
     FAR,
     LONGEST_STEP,
     NEAR,
-    Short,
     four_points,
     hidden_of,
     left_of,
@@ -92,7 +91,7 @@ class Directions(Points):
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
         # The few points that were chosen last, and from what.
-        self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
+        self._chosen: dict[tuple[int, ...], tuple[tuple[float, LineFit], list[Direction]]] = {}
         # Of four points, as first chosen, for few show bends that are small by accident: rounded rows, step, bends.
         self._four: tuple[LineFit, Mask, float, Any] | None = None
         # The tangent that was asked for last, and what is claimed along it.
@@ -302,8 +301,8 @@ class Directions(Points):
         across = math.sqrt(float(tangent @ tangent)) if tolerance.atol else 0.0
         return np.asarray(AT_MOST * (tolerance.rtol * weight + tolerance.atol * across))
 
-    def short_of(self, before: Sequence[Direction]) -> Short:
-        """The few points that noise and bends leave most of, by the directions of eight points so far."""
+    def short_of(self, before: Sequence[Direction]) -> tuple[float, LineFit]:
+        """As of `shortest`, by the directions of eight points so far."""
         told = [d for d in before if d.fit is not None and d.hidden is None]
         key = (*(id(d.fit) for d in told), int(self.pending.sum()))
         if key not in self._chosen:
@@ -312,14 +311,16 @@ class Directions(Points):
             self._chosen = {key: (found, told)}
         return self._chosen[key][0]
 
-    def _by_few(self, short: Short, fits: list[LineFit], tangent: Flat, noisy: Mask | bool) -> Direction:
+    def _by_few(
+        self, step: float, fit: LineFit, fits: list[LineFit], tangent: Flat, noisy: Mask | bool
+    ) -> Direction:
         """Four points; what bends leave of the slope a direction of eight tells, and noise how far off it may be."""
-        step, four = self.values(tangent, short.step, FOUR)
+        step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
         value, inner, outer = by_four(four[OUTER], step, FOUR)
-        hidden = hidden_of(value, inner, outer, step, short.fit.noise, fits)
-        error = hidden + short.noise * (short.step / step)
+        hidden = hidden_of(value, inner, outer, step, fit.noise, fits)
+        error = hidden + AMPLIFIED / step * fit.noise
         return self.compared(tangent, step, value, error, noisy=noisy, hidden=hidden)
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
@@ -353,14 +354,14 @@ class Directions(Points):
     def _in_noise(self, before: Sequence[Direction], tangent: Flat, longer: bool) -> Direction:
         noisy = before[0].noisy
         steps = [d.step for d in before if d.hidden is None]
-        short, longest = self.short_of(before), max(steps)
-        if longer and len(steps) < self.tried and short.fit.step == longest < self.longest:
+        (step, fit), longest = self.short_of(before), max(steps)
+        if longer and len(steps) < self.tried and fit.step == longest < self.longest:
             return self._by_eight(tangent, min(longest * LONGER, self.longest), noisy)
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
-        found = self._by_few(short, fits, tangent, noisy)
+        found = self._by_few(step, fit, fits, tangent, noisy)
         # Few points see no kink between them, and no step of a grid: eight do.
         accused = (found.exceeds & ~self.fixed).any()
-        return self._by_eight(tangent, short.fit.step, noisy) if accused else found
+        return self._by_eight(tangent, fit.step, noisy) if accused else found
 
     def _by_eight(self, tangent: Flat, step: float, noisy: Mask | bool) -> Direction:
         step, eight = self.values(tangent, step, EIGHT)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,37 +86,25 @@ def _least_bar(bends: Values, noise: Values, units: Values) -> float:
     return math.sqrt(low * high)
 
 
-@dataclass(frozen=True)
-class Short:
-    """Four points at a short step around x: what they leave of the slopes of all rows (m,), by a fit to eight."""
-
-    step: float
-    fit: LineFit
-
-    @property
-    def noise(self) -> Values:
-        """What noise adds, as an E."""
-        return AMPLIFIED / self.step * self.fit.noise
-
-    @cached_property
-    def together(self) -> Values:
-        """What noise adds and bends may take, as they are most often."""
-        return hidden_bends(self.fit, self.step) + AMPLIFIED / self.step * self.fit.scatter
+def taken_by_four(fit: LineFit, step: float) -> Values:
+    """What noise adds to a slope by four points, and bends take of it, as they are most often, by a fit to eight."""
+    return np.asarray(hidden_bends(fit, step) + AMPLIFIED / step * fit.scatter)
 
 
-def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> Short:
-    """The four points that noise and bends leave most of, in the median of some rows (m,).
+def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> tuple[float, LineFit]:
+    """The step at which noise and bends leave most of four points, in the median of some rows (m,), and by which fit.
 
     told : fits to eight points, with the weights (m,) of their directions.
     """
 
-    def typical(short: Short, weight: Values) -> float:
-        relative = short.together / weight
+    def typical(step: float, fit: LineFit, weight: Values) -> float:
+        relative = taken_by_four(fit, step) / weight
         relative = relative[pending & np.isfinite(relative)]
         return float(median(relative)) if relative.size else np.inf
 
-    found = [(Short(fit.step / shorter, fit), weight) for fit, weight in told for shorter in PARTS]
-    return min(found, key=lambda each: typical(*each))[0]
+    found = [(fit.step / shorter, fit, weight) for fit, weight in told for shorter in PARTS]
+    step, fit, _ = min(found, key=lambda each: typical(*each))
+    return step, fit
 
 
 def hidden_of(

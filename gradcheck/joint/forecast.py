@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import LONGER, Directions
-from gradcheck.joint.few_points import AMPLIFIED, four_points
+from gradcheck.joint.few_points import AMPLIFIED, four_points, taken_by_four
 from gradcheck.joint.points import EPS, first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.row_formulas import where
@@ -111,9 +111,9 @@ def _expected(along: Directions, told: Direction | None, taken: Sequence[Directi
     sizes = [d.most for d in taken]
     if told is not None and told.in_noise:
         # Few points are what most of them will be, at a longer step yet while such are tried and serve.
-        short, steps = along.short_of(taken), [d.step for d in taken if d.hidden is None]
-        grows = max(along.tried - len(steps), 0) if short.fit.step == max(steps) else 0
-        most = short.together / LONGER**grows
+        (step, fit), steps = along.short_of(taken), [d.step for d in taken if d.hidden is None]
+        grows = max(along.tried - len(steps), 0) if fit.step == max(steps) else 0
+        most = taken_by_four(fit, step) / LONGER**grows
         few = [each for d, each in zip(taken, sizes, strict=True) if d.hidden is not None]
         return np.maximum(most, np.median(few, axis=0)) if along.rows == 1 and len(few) >= SEVERAL else most
     if told is not None and _tells_by_eight(told):
@@ -156,7 +156,8 @@ def asks_more(
     """Whether most of the open rows would take many directions in noise as it is told so far."""
     if not told.in_noise:
         return False
-    return not most_of(enough(along, MOST, along.short_of(taken).together, needed), pending)
+    step, fit = along.short_of(taken)
+    return not most_of(enough(along, MOST, taken_by_four(fit, step), needed), pending)
 
 
 def _tells_by_eight(first: Direction) -> bool:

@@ -278,11 +278,11 @@ def _named(
         weights[start:stop] = weights_of(np.arange(start, stop), span)
         seen = test.again(weighted(weights), exact=direction.exact and not precise, precise=precise)
         first = first or seen
-        told = told_by(plain, bar, float(seen.residual[0]), float(seen.error[0]), span, span)
-        if told is None or told.width < DISTINCT:
-            return None if told is None else told.first, first
-        if 2 * (told.last + 1 - told.first) < stop - start:
-            start, stop = told.first, told.last + 1
+        told, width = told_by(plain, bar, float(seen.residual[0]), float(seen.error[0]), span, span)
+        if not told or width < DISTINCT:
+            return told.start if told else None, first
+        if 2 * len(told) < stop - start:
+            start, stop = told.start, told.stop
         elif precise or direction.exact:
             break
         else:

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, one_row
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import TOGETHER, generator_of, mean_root, root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.quantiles import median, sampled
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
@@ -296,7 +296,7 @@ def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
     kinds = np.trunc(np.log(scales / median(scales)) / math.log(ALIKE))
     _, kind, size = np.unique(kinds, return_inverse=True, return_counts=True)
     usual = [float(median(scales[kind == k])) for k in range(size.size)]
-    signs = generator_of(0).choice([-1.0, 1.0], n)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], n)
     products = [problem.matrix.product(np.where(kind == k, s * signs, 0.0)) for k, s in enumerate(usual)]
     rows = mean_root(products)
     each = [root_mean_square(of_one[rows > 0] / rows[rows > 0]) for of_one in products]

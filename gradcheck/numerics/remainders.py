@@ -29,61 +29,6 @@ ROUNDINGS = 16.0
 
 
 @dataclass(frozen=True)
-class Model:
-    """What f is compared with along v: slope (m,) and curvature v.Hv of the claim; and what is known of f's noise.
-
-    expected : the order of a right derivative. length : of v. own : how many steps, of the smallest, are no longer than
-    x is large; None where x does not say how long a step is.
-    """
-
-    f_x: Flat
-    slope: Flat
-    bend: float
-    expected: int
-    length: float
-    own: int | None
-    noises: Noise
-
-    def remainders(self, steps: Values, change: Values) -> Remainders:
-        """What the model leaves of f's changes, outputs in their own units."""
-        slope, size, h = self.slope, np.abs(self.slope), steps[:, None]
-        # Each relative to its slope, so that none is drowned.
-        unit = np.ones(1)
-        if size.size > 1:
-            unit = np.where(size > 0, size, np.median(size[size > 0]) if (size > 0).any() else 1.0)
-        with np.errstate(invalid="ignore", over="ignore"):
-            right = np.asarray((change[0] - h * slope - h * h / 2.0 * self.bend) / unit, np.float64)
-            left = np.asarray((change[1] + h * slope - h * h / 2.0 * self.bend) / unit, np.float64)
-            # A curvature of 0 is held to what would change the slope by itself over 1, or over the length of x.
-            bend = np.full(size.size, abs(self.bend)) if self.bend else size * min(self.length, 1.0)
-        level, of_f, far = self._noise(change)
-        # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
-        drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(self.f_x), far) / unit)
-        moves = norms((change[0] - change[1]) / 2.0 / unit)
-        claimed = ROUNDING * np.finfo(np.float64).eps * h * size
-        noise = norms((of_f + claimed) / unit)
-        # At x = 0 what f changes by along a step is not its size there.
-        own = None if self.own is None else steps.size - self.own
-        return Remainders(
-            steps, right, left, noise, size / unit, self.expected, own, None if drowned else moves,
-            norms(of_f / unit), bend / unit, abs(self.bend) * norm(1.0 / unit),
-        )  # fmt: skip
-
-    def _noise(self, change: Values) -> tuple[Values, Values, Values]:
-        """The noise of f near x (m,), at each step (k, m), and the largest change (m,)."""
-        kinds = [name if name in DEFAULT_RTOL else "float64" for name in self.noises.digits]
-        rounding = np.array([float(np.finfo(name).eps) for name in kinds])
-        level = np.maximum(self.noises.level, unexplained(change, rounding))
-        # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
-        least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
-        stays = (change == 0).any(axis=(0, 1)) & np.isfinite(least)
-        level = np.where(stays, np.maximum(level, least), level)
-        # Far from x a value rounds by its own size, which may be many times that of f(x).
-        far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
-        return level, level + rounding * far, far.max(axis=0)
-
-
-@dataclass(frozen=True)
 class Remainders:
     """The remainders on both sides of x, as norms over the outputs, and the order with which they fall.
 
@@ -105,6 +50,47 @@ class Remainders:
     of_f: Values
     bends: Values
     curved: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        steps: Values,
+        change: Values,
+        *,
+        f_x: Flat,
+        slope: Flat,
+        bend: float,
+        expected: int,
+        length: float,
+        own: int | None,
+        noises: Noise,
+    ) -> Remainders:
+        """What slope (m,) and curvature v.Hv of the claim leave of f's changes (2, k, m), outputs in their own units.
+
+        length : of v. own : how many steps, of the smallest, are no longer than x is large; None where x does not say
+        how long a step is. noises : of f near x.
+        """
+        size, h = np.abs(slope), steps[:, None]
+        # Each relative to its slope, so that none is drowned.
+        unit = np.ones(1)
+        if size.size > 1:
+            unit = np.where(size > 0, size, np.median(size[size > 0]) if (size > 0).any() else 1.0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            right = np.asarray((change[0] - h * slope - h * h / 2.0 * bend) / unit, np.float64)
+            left = np.asarray((change[1] + h * slope - h * h / 2.0 * bend) / unit, np.float64)
+            # A curvature of 0 is held to what would change the slope by itself over 1, or over the length of x.
+            bends = np.full(size.size, abs(bend)) if bend else size * min(length, 1.0)
+        level, of_f, far = _noise(change, noises)
+        # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
+        drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(f_x), far) / unit)
+        moves = norms((change[0] - change[1]) / 2.0 / unit)
+        claimed = ROUNDING * np.finfo(np.float64).eps * h * size
+        # At x = 0 what f changes by along a step is not its size there.
+        return cls(
+            steps, right, left, norms((of_f + claimed) / unit), size / unit, expected,
+            None if own is None else steps.size - own, None if drowned else moves,
+            norms(of_f / unit), bends / unit, abs(bend) * norm(1.0 / unit),
+        )  # fmt: skip
 
     @cached_property
     def slope(self) -> float:
@@ -202,6 +188,20 @@ class Remainders:
             return math.inf
         each = 2.0 * (self.even + BAR * self.noise) / self.steps**2 / size
         return float(np.sort(each[self.known])[1])
+
+
+def _noise(change: Values, noises: Noise) -> tuple[Values, Values, Values]:
+    """The noise of f near x (m,), at each step (k, m), and the largest change (m,)."""
+    kinds = [name if name in DEFAULT_RTOL else "float64" for name in noises.digits]
+    rounding = np.array([float(np.finfo(name).eps) for name in kinds])
+    level = np.maximum(noises.level, unexplained(change, rounding))
+    # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
+    least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
+    stays = (change == 0).any(axis=(0, 1)) & np.isfinite(least)
+    level = np.where(stays, np.maximum(level, least), level)
+    # Far from x a value rounds by its own size, which may be many times that of f(x).
+    far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
+    return level, level + rounding * far, far.max(axis=0)
 
 
 def unexplained(change: Values, rounding: Values) -> Values:

@@ -22,6 +22,7 @@ from by_hand import (
     proves,
     row,
     scattered,
+    taken_by_shortest,
 )
 
 from gradcheck.joint.direction import Direction, Joint
@@ -444,7 +445,7 @@ def test_in_noise_longer_steps_are_asked_for_where_eight_directions_would_not_do
     test = joint_test(2, columns=100)
     test.first = of_size(test, 30)
     assert not asks_more(test.along, test.first, [test.first], np.full(2, 1e-3), BOTH)
-    unit = float(test.along.short_of([scattered(1e-9)]).together[0])
+    unit = float(taken_by_shortest(test, scattered(1e-9))[0])
     for part, more in ((0.99, False), (1.01, True)):
         first = replace(scattered(1e-9 * part * needs(test, 8) / unit), noisy=BOTH)
         test.first = first

@@ -22,6 +22,7 @@ from by_hand import (
     row,
     scattered,
     share,
+    taken_by_shortest,
 )
 
 from gradcheck.function.matrix import Dense
@@ -329,7 +330,7 @@ def test_after_three_directions_of_few_points_in_noise_their_median_says_what_is
     test.first = first = direction(rows, fitted(rows, flat=True, spread=1e-15, bends=1e-15), noisy=noisy)
     test.along.tried = 1
     enough = needs(test, 64)
-    assert (test.along.short_of([first]).together < enough).all()
+    assert (taken_by_shortest(test, first) < enough).all()
 
     needed = np.full(rows, 1e-3)
 
@@ -362,7 +363,7 @@ def test_noisy_directions_hope_for_what_four_points_leave():
 
     def hopeless(count: int, part: float) -> bool:
         first = direction(1, fitted(1, flat=True, spread=1e-9, bends=1e-9), noisy=noisy)
-        expected = float(test.along.short_of([first]).together[0])
+        expected = float(taken_by_shortest(test, first)[0])
         scaled = 1e-9 * part * enough / expected
         each = [direction(1, fitted(1, flat=True, spread=scaled, bends=scaled), noisy=noisy)] * count
         return bool(hopeless_after(test, each, needed)[0])
@@ -606,7 +607,7 @@ def in_noise(
     """What comes of a noisy first direction of which four points would leave so much, and the steps asked for."""
     test = joint_test(2, columns=100)
     limit(test, left)
-    unit = float(test.along.short_of([scattered(1e-9)]).together[0])
+    unit = float(taken_by_shortest(test, scattered(1e-9))[0])
     first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
     found = _in_noise(test.along, first, noise, ALL)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck.numerics.outputs import Noise
-from gradcheck.numerics.remainders import Model, Remainders, unexplained
+from gradcheck.numerics.remainders import Remainders, unexplained
 
 STEPS = 0.5 ** np.arange(24)
 
@@ -76,7 +76,10 @@ def test_steps_that_are_longer_than_x_is_large_come_first(own, first):
     noises = Noise(level, np.ones(1), np.array(["float64"], object), no, np.zeros((8, 1)))
     change = np.stack([STEPS[:4], -STEPS[:4]])[:, :, None]
 
-    found = Model(np.ones(1), np.full(1, 0.9), 0.0, 2, 1.0, own, noises).remainders(STEPS[:4], change)
+    found = Remainders.of(
+        STEPS[:4], change,
+        f_x=np.ones(1), slope=np.full(1, 0.9), bend=0.0, expected=2, length=1.0, own=own, noises=noises,
+    )  # fmt: skip
 
     assert found.own == first
     assert found.odd == pytest.approx(0.1 * STEPS[:4])
