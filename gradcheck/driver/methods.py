@@ -24,7 +24,6 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
-from gradcheck.numerics.row_formulas import unwrapped
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
@@ -129,9 +128,7 @@ def _told(
         least = least_noise(problem.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
-    step = 2.0 ** np.round(
-        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), problem.x.size))
-    )
+    step = 2.0 ** np.round(np.log2(first_step(noise, first.weight, problem.f_x, problem.x.size)))
     still = None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved
     return replace(
         problem, given_scales=problem.scales, level=noise, relative_step=step, still=still, gradient_scale=sizes,

@@ -26,7 +26,6 @@ from gradcheck.joint.few_points import (
 from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.row_formulas import fmin, maximum, unwrapped, where, wrapped
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
@@ -93,7 +92,7 @@ class Directions(Points):
         # The few points that were chosen last, and from what.
         self._chosen: dict[tuple[int, ...], tuple[tuple[float, LineFit], list[Direction]]] = {}
         # Of four points, as first chosen, for few show bends that are small by accident: rounded rows, step, bends.
-        self._four: tuple[LineFit, Mask, float, Any] | None = None
+        self._four: tuple[LineFit, Mask, float, Values] | None = None
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -276,7 +275,7 @@ class Directions(Points):
         # What the smallest single mistake beyond the tolerance leaves at the least.
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
-        least = LEAST * tolerance.rtol * unwrapped(self.sizes)
+        least = LEAST * tolerance.rtol * self.sizes
         if self.rows > 1:
             lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
             least = np.where(weight == 0, ROUNDING * EPS * lost, least)
@@ -284,14 +283,14 @@ class Directions(Points):
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         if self.tolerant:
-            least = maximum(least, unwrapped(self.spread(tangent)))
+            least = np.maximum(least, self.spread(tangent))
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * problem.eps * unwrapped(weight)
+        rounding = ROUNDING * problem.eps * weight
         if exact:
-            rounding = maximum(rounding, ROUNDING * EPS * abs(unwrapped(problem.f_x)))
+            rounding = np.maximum(rounding, ROUNDING * EPS * np.abs(problem.f_x))
         # And in every entry what is 0 to its dtype.
         nothing = tolerance.floor * (tangent @ tangent * tangent.size) ** 0.5
-        allowed = 3.0 * error + maximum(least, rounding) + nothing
+        allowed = 3.0 * error + np.maximum(least, rounding) + nothing
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
@@ -375,7 +374,6 @@ class Directions(Points):
         """Four points, whose truncation the fit of the first direction tells."""
         fit = first.fit
         assert fit is not None
-        third, noise = unwrapped(fit.odd[1]), unwrapped(fit.noise)
         if self._four is None or self._four[0] is not fit:
             told = self.pending & (self.sizes > 0)
             units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
@@ -385,17 +383,17 @@ class Directions(Points):
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, near, wide = by_four([unwrapped(each) for each in four[OUTER]], step, FOUR)
+        value, near, wide = by_four(four[OUTER], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
-        mine = abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
-        more = where(third > 0, maximum(1.0, mine / third), np.inf)
+        mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
+        more = np.where(fit.odd[1] > 0, np.maximum(1.0, mine / fit.odd[1]), np.inf)
         larger = more ** FIFTH[self.rows > 1]
-        bent = fmin(truncation * step**4 * larger, 2.5 * abs(value - plain))
+        bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
         if self.rows > 1:
             # Those that hardly bent along the first direction by accident bend as the others do.
             left = left_of(value, wide, step, [fit], float(median(more)))
             bent = np.minimum(bent, np.maximum(left, truncation * step**4))
-        rounding = unwrapped(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
-        error = wrapped(bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value))
+        rounding = np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four)))
+        error = bent + np.maximum(fit.noise, rounding) * AMPLIFIED / step + EPS * np.abs(value)
         hidden = 3.0 * np.where(rounded & ~self.gridded, bent, error)
-        return self.compared(tangent, step, wrapped(value), error, hidden=hidden)
+        return self.compared(tangent, step, value, error, hidden=hidden)

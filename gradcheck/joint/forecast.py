@@ -13,7 +13,6 @@ from gradcheck.joint.directions import LONGER, Directions
 from gradcheck.joint.few_points import AMPLIFIED, four_points, taken_by_four
 from gradcheck.joint.points import EPS, first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR
-from gradcheck.numerics.row_formulas import where
 from gradcheck.results.certificate import least_bounds
 
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
@@ -36,7 +35,7 @@ def enough(along: Directions, count: int, most: Values, needed: Values) -> Mask:
     needed : (m,) what their bounds have to be; 0 certifies nothing.
     """
     none, one = (least_bounds(along.delta, unseen)[count - 1] for unseen in (0, 1))
-    least = where(along.unseen, one, none)
+    least = np.where(along.unseen, one, none)
     return np.asarray(((most == 0) & (needed > 0)) | (needed / (MARGIN * most) >= least))
 
 
