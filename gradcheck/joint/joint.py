@@ -15,7 +15,7 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.evidence.farther import leave
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
+from gradcheck.joint.first_direction import at_rest, settled, sizes_at_minima, slope_near_zero
 from gradcheck.joint.forecast import (
     MARGIN,
     MOST,
@@ -35,8 +35,6 @@ from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, least_bounds, precise
 from gradcheck.results.outcome import Limit
 
-# The longest step that is taken in noise, in units of the scales.
-FARTHEST = 0.25
 # Of an array by itself so many directions are taken where they bound its error by such a part of its size: more add
 # little, and others do not tell half of an entry from all of it.
 TELLING, COARSE = 24, 0.5
@@ -260,16 +258,13 @@ class JointTest:
         return self.along.next(told, longer=longer, eight=self._by_eight)
 
     def standing_out(self, joint: Joint) -> Mask:
-        """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the first.
+        """(m,) rows that exceed their bars along the last direction, which becomes the first.
 
         Directions do not call them wrong where noise is not known to be that alone: entries have to.
         """
         if not joint.directions:
             return np.zeros(self.rows, bool)
         first = joint.directions[-1]
-        noisy = self.limit is Limit.NOISE and not joint.certified.all() and not first.exceeds.any()
-        if noisy and not self.noisy and affords(self.along, 1):
-            first = self.along.first(FARTHEST) or first
         self.first = first
         return first.exceeds & ~self.along.fixed if first.fit is not None else np.zeros(self.rows, bool)
 

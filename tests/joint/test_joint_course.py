@@ -576,47 +576,21 @@ def test_a_kink_that_most_rows_show_is_the_limit():
     assert test.limit is Limit.NOISE
 
 
-def standing(
-    last: Direction | None,
-    *answers: Direction | None,
-    first: Direction | None = None,
-    fixed: Any = None,
-    certified: Any = (False, False),
-    left: int = 100,
-) -> tuple[list[bool], list[float], Direction | None]:
-    """The rows that stand out of what a test ended with, the steps that were asked for, and the first direction now."""
+def standing(last: Direction | None, fixed: Any = None) -> tuple[list[bool], Direction | None]:
+    """The rows that stand out of what a test ended with, and the first direction now."""
     test = joint_test(2, fixed=fixed)
-    test.first = first
-    limit(test, left)
-    steps = Steps(test, *answers)
     nobody = ~BOTH
-    joint = Joint(() if last is None else (last,), np.ones(2), np.array(certified), nobody, test.sizes)
+    joint = Joint(() if last is None else (last,), np.ones(2), nobody, nobody, test.sizes)
     found = test.standing_out(joint)
     assert found.dtype == bool
-    return found.tolist(), steps.asked, test.first
+    return found.tolist(), test.first
 
 
 def test_rows_that_exceed_their_bars_stand_out():
     """Along the last direction, which becomes the first; not those that are not looked at, nor of four points."""
     last = direction(2, fitted(2), residual=[1e-6, 1e-9])
-    assert standing(last) == ([True, False], [], last)
-    assert standing(last, fixed=np.array([True, False])) == ([False, False], [], last)
+    assert standing(last) == ([True, False], last)
+    assert standing(last, fixed=np.array([True, False])) == ([False, False], last)
     few = replace(last, fit=None)
-    assert standing(few) == ([False, False], [], few)
-    assert standing(None) == ([False, False], [], None)
-
-
-def test_in_noise_a_direction_of_a_quarter_of_x_shows_what_stands_out():
-    """Where rows are open, nothing stands out yet, noise has no known size, no kink is seen, and eight are left."""
-    last = direction(2, fitted(2), residual=1e-9)
-    farther = direction(2, fitted(2), residual=[1e-9, -1e-6])
-    assert standing(last, farther) == ([False, True], [0.25], farther)
-    assert standing(last, farther, certified=[True, False]) == ([False, True], [0.25], farther)
-    assert standing(last, None) == ([False, False], [0.25], last)
-    assert standing(last, farther, left=8) == ([False, True], [0.25], farther)
-    assert standing(last, farther, left=7) == ([False, False], [], last)
-    assert standing(last, farther, certified=BOTH) == ([False, False], [], last)
-    noisy = direction(2, fitted(2), noisy=BOTH)
-    assert standing(last, farther, first=noisy) == ([False, False], [], last)
-    kinked = direction(2, fitted(2, kink=1.0, kink_error=1e-9))
-    assert standing(last, farther, first=kinked) == ([False, False], [], last)
+    assert standing(few) == ([False, False], few)
+    assert standing(None) == ([False, False], None)
