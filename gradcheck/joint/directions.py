@@ -58,10 +58,10 @@ OUTER = np.array([0, 1, -2, -1])
 class Directions(Points):
     """Random directions for one claim, and what f shows along them.
 
-    exact : whether f may be asked for complex numbers; False once they were `refused` or not borne out.
+    exact : whether f may be asked for complex numbers; False once they were refused or not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
-    delta : the chance to be wrong of each row. unseen : (m,) as of `too_few`. pending : (m,) rows steps are chosen for.
+    delta : the chance to be wrong of each row. pending : (m,) rows steps are chosen for.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     probed : (m,) the noise of one value of f, where values near x have told it.
     """
@@ -82,7 +82,7 @@ class Directions(Points):
         super().__init__(problem, scaling)
         self.rng, self.sizes = rng, scaling.sizes
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
-        self.refused, self.delta, self.unseen = not exact, delta, np.zeros(self.rows, bool)
+        self.delta = delta
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried, self.pending = TRIED if probed is None else TRIED_ALONE, ~fixed
         # Rows whose real values show a slope, beside the complex step.
@@ -179,7 +179,6 @@ class Directions(Points):
         if self.exact and step is None:
             del tangent
             values, tangent = self._complex_along()
-            self.refused = values is None
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
