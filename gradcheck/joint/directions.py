@@ -30,6 +30,8 @@ from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
+# Noise is as it was probed where it is no more than so many times that.
+AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise
 # is known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its
 # own size.
@@ -124,7 +126,10 @@ class Directions(Points):
         _, weight = self._claimed(tangent)
         # The length of the first direction that this one has, by its entries, or by what is claimed of them.
         share = np.fmax(weight / first.weight, math.sqrt(np.count_nonzero(tangent) / self.moved))
-        step, error = two_points(fit, np.minimum(share, 1.0), self.longest)
+        noise = fit.noise
+        if self.probed is not None:
+            noise = np.minimum(noise, np.maximum(AS_PROBED * self.probed, fit.floor))
+        step, error = two_points(fit, np.minimum(share, 1.0), noise, self.longest)
         reach = self.problem.reach(tangent)
         if step > reach:  # noise is more of a shorter step
             step, error = reach, error * (step / reach)

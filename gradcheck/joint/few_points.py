@@ -26,21 +26,21 @@ ALIKE = 1.05
 LONGEST_STEP = 0.3
 
 
-def two_points(fit: LineFit, share: Values, longest: float) -> tuple[float, Values]:
+def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tuple[float, Values]:
     """The step of two points, in the median of the rows, and the bar E (m,) of the slope between them.
 
     share : (m,) the part of the direction of the fit that is moved, in length; f bends by as much less, b3 h^2, but
     where b3 is what noise shows. Of entries that bend f each by itself it grows as the root of their number; by a
     higher power, as where f is one function of them all, parts of a sum of sines lie 45 E off.
-    longest : the longest step.
+    noise : (m,) of one value of f. longest : the longest step.
     """
     share = np.where(fit.bends[0] > 3.0 * fit.scatter, share, 1.0)
     # Noise makes 0.71 / h times that of one value; both are about equal at h. One b3 may be small by accident.
     bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1])) * share
     bent = bend > 0
-    step = float(median(np.cbrt(fit.noise[bent] / (2.0 * bend[bent])))) if bent.any() else longest
+    step = float(median(np.cbrt(noise[bent] / (2.0 * bend[bent])))) if bent.any() else longest
     step = min(step, longest)
-    return step, 1.5 * 0.71 * fit.noise / step + bend * step**2
+    return step, 1.5 * 0.71 * noise / step + bend * step**2
 
 
 def four_points(fit: LineFit, begin: float, units: Values, rounded: Mask) -> tuple[float, Values]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
-from gradcheck.joint.directions import Directions
+from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP, taken_by_four
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS, NOISY
@@ -20,8 +20,6 @@ from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
 
-# Noise is as it was probed where it is no more than so many times that.
-AS_PROBED = 3.0
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.

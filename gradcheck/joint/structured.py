@@ -30,7 +30,7 @@ TELLING = 0.25
 # Ratios that are measured to name one.
 LOOKS = 4
 # Of so many arrays each is measured; factors are alike by chance so seldom.
-FEW_ARRAYS, CHANCE = 12, 0.01
+FEW_ARRAYS, CHANCE = 24, 0.01
 # An array with another mistake shares a factor that leaves less than so many times what there was.
 RATHER = 3.0
 # A ratio names a number where its bars are this part of the distance between two of them.

@@ -324,6 +324,19 @@ def test_points_of_a_coarser_dtype_round_by_how_far_they_lie_beside_their_line(
 # Along another tangent
 
 
+def test_probed_noise_is_taken_for_that_of_two_points():
+    """Up to three times what was probed, of rounding at the least; where the first direction shows less, that."""
+    along = directions()
+    odd = np.zeros((4, 2))
+    odd[1] = 4.0
+    along_lines(along, lambda t: 3 + t, lambda t: 3 + t)
+    for probed, floor, noise in ((1e-9, 1e-16, 3e-9), (1e-9, 5e-9, 5e-9), (1.0, 1e-16, 8e-9)):
+        along.probed = np.full(2, probed)
+        found = along.again(direction(2, fitted(2, noise=8e-9, floor=floor, odd=odd)), V, exact=False)
+        assert found.step == close(np.cbrt(noise / 8.0))
+        assert found.error == close(np.full(2, 1.5 * 0.71 * noise / found.step + 4.0 * found.step**2))
+
+
 def test_four_points_serve_for_a_precise_search():
     """Where eight have told what four leave."""
     fit = fitted(2, noise=1e-12, odd=coefficients(0.5, 2.0))

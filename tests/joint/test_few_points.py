@@ -32,24 +32,25 @@ def bent(
 def test_two_points_lie_where_bends_take_as_much_as_noise(third: float):
     """At cbrt(n / 2 b3), in the median of the rows; each has its own bar, 1.5 times 0.71 n / h and b3 h^2."""
     noise = np.array([1e-9, 8e-9, 64e-9])
-    step, bar = two_points(bent(third, bends=1.0, noise=noise), np.ones(3), 0.3)
+    step, bar = two_points(bent(third, bends=1.0), np.ones(3), noise, 0.3)
     assert step == close(np.cbrt(8e-9 / (2.0 * third)))
     assert bar == close(1.5 * 0.71 * noise / step + third * step**2)
 
 
 def test_bends_of_second_and_fourth_order_tell_of_the_third():
     """The root of their product, where that is larger: 20."""
-    step, _ = two_points(bent(4.0, even=(16.0, 25.0, 9.0, 9.0), bends=1.0, noise=8e-9), np.ones(3), 0.3)
+    step, _ = two_points(bent(4.0, even=(16.0, 25.0, 9.0, 9.0), bends=1.0), np.ones(3), np.full(3, 8e-9), 0.3)
     assert step == close(np.cbrt(8e-9 / 40.0))
 
 
 def test_rows_that_do_not_bend_have_no_say_in_the_step_of_two_points():
     """They are straight as far as was seen, and a kink may lie beyond; where none bends it is the longest."""
-    step, bar = two_points(bent([0.0, 4.0, 0.0], bends=1.0, noise=8e-9), np.ones(3), 0.2)
+    noise = np.full(3, 8e-9)
+    step, bar = two_points(bent([0.0, 4.0, 0.0], bends=1.0), np.ones(3), noise, 0.2)
     assert step == close(1e-3)
     assert bar == close(1.5 * 0.71 * 8e-9 / step + np.array([0.0, 4.0, 0.0]) * step**2)
-    assert two_points(bent(0.0), np.ones(3), 0.2)[0] == 0.2
-    assert two_points(bent(4.0, bends=1.0, noise=8e-9), np.ones(3), 1e-4)[0] == 1e-4
+    assert two_points(bent(0.0), np.ones(3), noise, 0.2)[0] == 0.2
+    assert two_points(bent(4.0, bends=1.0), np.ones(3), noise, 1e-4)[0] == 1e-4
 
 
 ALIKE = np.ones(3)
@@ -74,8 +75,8 @@ def test_one_row_that_bends_says_the_step_of_four_points():
 @pytest.mark.parametrize(("bend", "share"), [(1.5, 1.0), (1.6, 0.25)])
 def test_what_is_moved_bends_by_its_share_where_it_is_seen_to_bend(bend: float, share: float):
     """More than three times what noise scatters by."""
-    fit = bent(4.0, bends=bend, last=0.5, noise=8e-9)
-    step, _ = two_points(fit, np.full(3, 0.25), 0.3)
+    fit = bent(4.0, bends=bend, last=0.5)
+    step, _ = two_points(fit, np.full(3, 0.25), np.full(3, 8e-9), 0.3)
     assert step == close(np.cbrt(8e-9 / (8.0 * share)))
 
 
