@@ -16,7 +16,6 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import SEVERITY, combine, in_turn
 from gradcheck.driver.options import GivenToGradients, Options, call_text, finished, told, with_options_of
 from gradcheck.function.contract import callers_code
-from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
@@ -59,7 +58,7 @@ def check_points(
     rng = given.pop("rng", 0)
     budget: dict[str, Any] = {name: given.get(name) for name in ("max_nfev", "max_seconds")}
     Options.of(budget)  # refuses what is none
-    generator = generator_of(rng)
+    generator = np.random.default_rng(rng)
     number = _number_of(points, count)
     # A sampler's seeds are drawn apart, so that the points are the same whatever is asked of them.
     seeds = np.random.default_rng(copy.deepcopy(generator).integers(2**62)) if callable(points) else generator

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.numerics.tangents import ROUNDING, random_units
 
 # Evaluations of f for one direction.
 COST = 4
@@ -97,7 +97,7 @@ def jump(setting: Setting) -> float | None:
         return None
     # No farther than x itself: beyond 0 may be a pole, or another function.
     own = np.where(setting.x == 0, setting.scales, np.minimum(np.abs(setting.x), setting.scales))
-    tangent = own * random_units(generator_of(11), setting.x.size)
+    tangent = own * random_units(np.random.default_rng(11), setting.x.size)
     if setting.room is not None:
         tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, SAME, SAMPLE, Scope
-from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.cause import Cause, Extent, Kind
@@ -251,7 +250,7 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
     if sorted(moves) != sorted(moves.values()):
         more = None
         if further and len(moves) > 1 and s.convinces(explained, choices=len(moves) * math.log10(n)):
-            column = int(generator_of(0).integers(lines.shape[1]))
+            column = int(np.random.default_rng(0).integers(lines.shape[1]))
             others = ~np.isin(line, line[s.tested]) & (rest == column)
             more = s.measured(s.at[others])
         return None if more is None else _lines(more, array, axis, further=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
+from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
 from gradcheck.results.cause import TRIANGLES, Extent, Place
@@ -149,7 +149,7 @@ def _bounded(s: Scope, explained: Flat, fits: Mask) -> Place | None:
         if direction is None:
             return None
         # One number of all outputs: each is taken with a weight of its own.
-        units = random_units(generator_of(17 + which), direction.value.size)
+        units = random_units(np.random.default_rng(17 + which), direction.value.size)
         tangent = (units[:, None] * direction.tangent).ravel()[s.at]
         terms = (explained - s.analytic) * tangent
         value = float(units @ direction.value) - float(s.analytic @ tangent)

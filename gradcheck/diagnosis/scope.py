@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import COST, Slope, derivatives_by, slope_along
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.functions import told_by_x
@@ -92,7 +92,7 @@ class Subject:
         if (blocks, which) not in self._directions and setting is not None:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            units = random_units(generator_of(7 + which), self.x.size)
+            units = random_units(np.random.default_rng(7 + which), self.x.size)
             tangent = np.where(moved, units * setting.scales, 0.0)
             self._directions[blocks, which] = slope_along(setting, tangent)
         return self._directions.get((blocks, which))
@@ -274,7 +274,7 @@ class Scope:
         if not self.whole:
             return None
         left = self.at[~self.tested]
-        chosen = generator_of(0).permutation(left)[:SAMPLE]
+        chosen = np.random.default_rng(0).permutation(left)[:SAMPLE]
         return self.measured(np.sort(chosen))
 
     def one(self, block: Block) -> Scope:

@@ -15,7 +15,7 @@ from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, rare, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.functions import CHAIN, VALUES
 from gradcheck.results.cause import Cause, Kind
 
@@ -151,7 +151,7 @@ def _bends(s: Scope) -> bool:
         return False
     tangent = np.zeros(subject.x.size)
     at = np.unique(s.at[still] % subject.x.size)
-    tangent[at] = (random_units(generator_of(19), subject.x.size) * setting.scales)[at]
+    tangent[at] = (random_units(np.random.default_rng(19), subject.x.size) * setting.scales)[at]
     seen = slope_along(setting, tangent)
     if seen is None:
         return False

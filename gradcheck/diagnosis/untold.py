@@ -10,7 +10,7 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.scope import DECADES, Subject
 from gradcheck.diagnosis.undecided import SINGLE, Circumstances
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.entries import Entries
@@ -139,8 +139,8 @@ def same_beside(
     ):
         return ()
     mine = np.any([b.holds(np.arange(n)) for b in open_], axis=0)
-    tangent = np.where(mine, setting.scales * random_units(generator_of(23), n), 0.0)
-    away = BESIDE * setting.scales * random_units(generator_of(29), n)
+    tangent = np.where(mine, setting.scales * random_units(np.random.default_rng(23), n), 0.0)
+    away = BESIDE * setting.scales * random_units(np.random.default_rng(29), n)
     here, there = slope_along(setting, tangent), slope_along(setting, tangent, setting.x + away)
     if here is None or there is None:
         return ()

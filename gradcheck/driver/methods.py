@@ -24,9 +24,7 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
-from gradcheck.numerics.row_formulas import unwrapped
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.tree import Parameters
@@ -95,7 +93,7 @@ def _joint_directions(known: Known) -> bool:
     problem, options = known.problem, known.options
     if known.x.size < JOINT_FROM and not known.repeats():
         return False
-    rng, told = generator_of(options.rng), partial(_told, problem)
+    rng, told = np.random.default_rng(options.rng), partial(_told, problem)
     if not problem.one_row or _many_inwards(problem):
         setting, evidence = examine_rows(problem, told, known.probe, confidence=options.confidence, rng=rng)
         if evidence is not None:
@@ -130,9 +128,7 @@ def _told(
         least = least_noise(problem.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
-    step = 2.0 ** np.round(
-        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), problem.x.size))
-    )
+    step = 2.0 ** np.round(np.log2(first_step(noise, first.weight, problem.f_x, problem.x.size)))
     still = None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved
     return replace(
         problem, given_scales=problem.scales, level=noise, relative_step=step, still=still, gradient_scale=sizes,
@@ -153,7 +149,9 @@ def _each_array(known: Known) -> bool:
     setting, options = known.prepared(), known.options
     if setting is None:
         return True
-    evidence = examine_each_array(setting, confidence=options.confidence, rng=generator_of(options.rng))
+    evidence = examine_each_array(
+        setting, confidence=options.confidence, rng=np.random.default_rng(options.rng)
+    )
     return _settled_by(known, evidence)
 
 
@@ -172,7 +170,7 @@ def _columns(known: Known) -> bool:
     if setting is None:
         return True
     evidence, known.about = examine_columns(
-        setting, method=options.method, confidence=options.confidence, rng=generator_of(options.rng)
+        setting, method=options.method, confidence=options.confidence, rng=np.random.default_rng(options.rng)
     )  # fmt: skip
     return _settled_by(known, evidence)
 

@@ -32,7 +32,7 @@ from gradcheck.numerics.rounding import (
 )
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import DROWNED
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
@@ -94,7 +94,7 @@ def _of_still(setting: Setting, level: Flat, constant: Mask, rng: Any) -> tuple[
     """
     if constant.all() or not constant.any() or not isinstance(setting, Problem):
         return level, constant
-    tangent = setting.scales * random_units(generator_of(rng), setting.x.size)
+    tangent = setting.scales * random_units(np.random.default_rng(rng), setting.x.size)
     idle = constant & (setting.matrix.product(tangent) == 0)
     if not idle.any():
         return level, constant
@@ -108,7 +108,7 @@ def _flat(setting: Setting, noise: Noise, rng: Any) -> float:
 
     The first few tell, of which each has to: those of one f are rounded alike.
     """
-    moved = np.nanmax(np.abs(noise.values - noise.values[0]), axis=0) > BLURRED * np.abs(setting.f_x)
+    moved = np.fmax.reduce(np.abs(noise.values - noise.values[0])) > BLURRED * np.abs(setting.f_x)
     rests = noise.rests & moved & (noise.digits == "float64")
     if setting.room is not None or setting.eps_of_x or not rests.any():
         return 0.0
@@ -148,7 +148,7 @@ def _probed(setting: Setting, rng: Any) -> tuple[Lines, float, bool]:
     """The line along which noise is measured, the first spacing, and whether there is room behind x, too."""
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
     own = _own_scales(setting.x, setting.scales, spacing)
-    tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
+    tangent, back = _tangent(np.random.default_rng(rng), own, spacing, setting.room)
     return Lines.rays(setting.x, [tangent]), spacing, back
 
 
@@ -275,7 +275,7 @@ def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     Slopes up to the atol are accepted, in every entry.
     """
     objective, matrix, x, scales = setting.objective, setting.matrix, setting.x, setting.scales
-    signs = generator_of(rng).choice([-1.0, 1.0], x.size)
+    signs = np.random.default_rng(rng).choice([-1.0, 1.0], x.size)
     tangent = signs * scales
     # Entries far smaller than their scale were moved by less.
     near = np.abs(matrix.product(signs * _own_scales(x, scales, FIRST_SPACING)))

@@ -22,7 +22,7 @@ from gradcheck.numerics.setting import (
     complex_values,
 )
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, sizes_by
+from gradcheck.numerics.tangents import ROUNDING, random_units, sizes_by
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
@@ -137,7 +137,7 @@ def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> 
     if setting.room is not None and (np.minimum(*setting.room)[at] < NARROW * moved).any():
         return None
     tangent = np.zeros(setting.x.size, setting.x.dtype)
-    tangent[at] = moved * random_units(generator_of(rng), at.size)
+    tangent[at] = moved * random_units(np.random.default_rng(rng), at.size)
     values = setting.complex_along(tangent)
     if values is None:
         return None

@@ -14,7 +14,7 @@ from gradcheck.function.lines import Lines
 from gradcheck.numerics.rounding import SINGLE, decimal_steps, on_no_grid, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
@@ -81,7 +81,7 @@ def stay(setting: Setting, outputs: Mask, rng: Any) -> bool:
 
 def _same(setting: Setting, rng: Any) -> Mask:
     """Which outputs (m,) are the same at two points farther away."""
-    tangent = FARTHER * setting.scales * random_units(generator_of(rng), setting.x.size)
+    tangent = FARTHER * setting.scales * random_units(np.random.default_rng(rng), setting.x.size)
     # To both sides of every second coordinate, so that no sum cancels along both.
     tangents = [tangent, np.where(np.arange(tangent.size) % 2, tangent, -tangent)]
     if setting.room is not None:

@@ -14,7 +14,7 @@ from gradcheck.evidence.axes import smallest_steps
 from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
 from gradcheck.function.lines import Lines
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import TINY
@@ -131,7 +131,7 @@ def kinks_meet(setting: Setting, evidence: Entries, k: int) -> bool:
     farthest = float(_lengths(setting, evidence, np.array([k]))[0]) / math.sqrt(setting.x.size)
     length = min(max(4.0 * noise / clear, nearest), farthest)
     size = length / float(setting.scales[column[0]]) * setting.scales
-    across, generator = np.zeros(setting.x.size), generator_of(k)
+    across, generator = np.zeros(setting.x.size), np.random.default_rng(k)
     across[column] = WITHIN * length
     points = [size * random_units(generator, size.size) for _ in range(BESIDE)]
     rays = Lines.rays(setting.x, [p + side * across for p in points for side in (-1.0, 1.0)])
@@ -162,7 +162,7 @@ def _tied(setting: Setting, evidence: Entries, wrong: Mask, outside: Flat) -> Ma
         if lengths.max() > ALIKE * lengths.min():  # slopes of other distances
             continue
         tangent = np.zeros(setting.x.size)
-        tangent[column[rows]] = moved = random_units(generator_of(0), rows.size)
+        tangent[column[rows]] = moved = random_units(np.random.default_rng(0), rows.size)
         steps = float(lengths.min()) / math.sqrt(rows.size) / np.array([1.0, 8.0])
         values = setting.along(tangent, np.concatenate([steps, -steps]))[:, each]
         far, near = (values[:2] - values[2:]) / (2.0 * steps)

@@ -31,7 +31,7 @@ from gradcheck.numerics.rounding import (
     significant_bits,
 )
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, root_mean_square
+from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
@@ -223,7 +223,7 @@ def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, *, rounded: boo
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * generator_of(rng).uniform(0.7, 1.4, n) * scales
+    steps = steps * np.random.default_rng(rng).uniform(0.7, 1.4, n) * scales
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     seen = np.empty((5, *analytic.shape), setting.x.dtype)

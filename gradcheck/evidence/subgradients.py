@@ -12,7 +12,6 @@ from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.hidden_kinks import kinks_meet
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import generator_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.finding import Finding
@@ -38,7 +37,7 @@ def along_directions(setting: Setting, evidence: Entries, rng: Any) -> tuple[Ent
     rows = np.flatnonzero(evidence.judgement.subgradient)
     if rows.size < 2 or evidence.interrupted:
         return evidence, ()
-    generator = generator_of(rng)
+    generator = np.random.default_rng(rng)
     found = evidence.estimate
     convex = found.right[rows] >= found.left[rows]
     output = setting.places(evidence.coordinates[rows])[0]

@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.examination.row_evidence import FILLED, between
 from gradcheck.function.matrix import Dense, Sparse, one_row
 from gradcheck.joint.direction import Direction, Joint
-from gradcheck.joint.joint import FARTHEST, JointTest
+from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.tangents import scaled_rms
@@ -30,6 +30,8 @@ from gradcheck.results.table import rows as some_rows
 SOME, SAMPLED = 3, 12
 # Arrays that are so much smaller than the others are moved by the scale of these, too.
 SMALL = 0.1
+# The longest step in noise, in units of the scales.
+FARTHEST = 0.25
 # Evaluations after which a search for columns of a matrix ends, and other ways name what is wrong.
 BUDGET = 1500
 

@@ -17,7 +17,6 @@ from gradcheck.joint.few_points import (
     FAR,
     LONGEST_STEP,
     NEAR,
-    Short,
     four_points,
     hidden_of,
     left_of,
@@ -27,7 +26,6 @@ from gradcheck.joint.few_points import (
 from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.row_formulas import fmin, maximum, unwrapped, where, wrapped
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
@@ -62,10 +60,10 @@ OUTER = np.array([0, 1, -2, -1])
 class Directions(Points):
     """Random directions for one claim, and what f shows along them.
 
-    exact : whether f may be asked for complex numbers; False once they were `refused` or not borne out.
+    exact : whether f may be asked for complex numbers; False once they were refused or not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
-    delta : the chance to be wrong of each row. unseen : (m,) as of `too_few`. pending : (m,) rows steps are chosen for.
+    delta : the chance to be wrong of each row. pending : (m,) rows steps are chosen for.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     probed : (m,) the noise of one value of f, where values near x have told it.
     """
@@ -86,15 +84,15 @@ class Directions(Points):
         super().__init__(problem, scaling)
         self.rng, self.sizes = rng, scaling.sizes
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
-        self.refused, self.delta, self.unseen = not exact, delta, np.zeros(self.rows, bool)
+        self.delta = delta
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried, self.pending = TRIED if probed is None else TRIED_ALONE, ~fixed
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
         # The few points that were chosen last, and from what.
-        self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
+        self._chosen: dict[tuple[int, ...], tuple[tuple[float, LineFit], list[Direction]]] = {}
         # Of four points, as first chosen, for few show bends that are small by accident: rounded rows, step, bends.
-        self._four: tuple[LineFit, Mask, float, Any] | None = None
+        self._four: tuple[LineFit, Mask, float, Values] | None = None
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -186,7 +184,6 @@ class Directions(Points):
         if self.exact and step is None:
             del tangent
             values, tangent = self._complex_along()
-            self.refused = values is None
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
@@ -277,7 +274,7 @@ class Directions(Points):
         # What the smallest single mistake beyond the tolerance leaves at the least.
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
-        least = LEAST * tolerance.rtol * unwrapped(self.sizes)
+        least = LEAST * tolerance.rtol * self.sizes
         if self.rows > 1:
             lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
             least = np.where(weight == 0, ROUNDING * EPS * lost, least)
@@ -285,14 +282,14 @@ class Directions(Points):
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         if self.tolerant:
-            least = maximum(least, unwrapped(self.spread(tangent)))
+            least = np.maximum(least, self.spread(tangent))
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * problem.eps * unwrapped(weight)
+        rounding = ROUNDING * problem.eps * weight
         if exact:
-            rounding = maximum(rounding, ROUNDING * EPS * abs(unwrapped(problem.f_x)))
+            rounding = np.maximum(rounding, ROUNDING * EPS * np.abs(problem.f_x))
         # And in every entry what is 0 to its dtype.
         nothing = tolerance.floor * (tangent @ tangent * tangent.size) ** 0.5
-        allowed = 3.0 * error + maximum(least, rounding) + nothing
+        allowed = 3.0 * error + np.maximum(least, rounding) + nothing
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
@@ -302,8 +299,8 @@ class Directions(Points):
         across = math.sqrt(float(tangent @ tangent)) if tolerance.atol else 0.0
         return np.asarray(AT_MOST * (tolerance.rtol * weight + tolerance.atol * across))
 
-    def short_of(self, before: Sequence[Direction]) -> Short:
-        """The few points that noise and bends leave most of, by the directions of eight points so far."""
+    def short_of(self, before: Sequence[Direction]) -> tuple[float, LineFit]:
+        """As of `shortest`, by the directions of eight points so far."""
         told = [d for d in before if d.fit is not None and d.hidden is None]
         key = (*(id(d.fit) for d in told), int(self.pending.sum()))
         if key not in self._chosen:
@@ -312,14 +309,16 @@ class Directions(Points):
             self._chosen = {key: (found, told)}
         return self._chosen[key][0]
 
-    def _by_few(self, short: Short, fits: list[LineFit], tangent: Flat, noisy: Mask | bool) -> Direction:
+    def _by_few(
+        self, step: float, fit: LineFit, fits: list[LineFit], tangent: Flat, noisy: Mask | bool
+    ) -> Direction:
         """Four points; what bends leave of the slope a direction of eight tells, and noise how far off it may be."""
-        step, four = self.values(tangent, short.step, FOUR)
+        step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
         value, inner, outer = by_four(four[OUTER], step, FOUR)
-        hidden = hidden_of(value, inner, outer, step, short.fit.noise, fits)
-        error = hidden + short.noise * (short.step / step)
+        hidden = hidden_of(value, inner, outer, step, fit.noise, fits)
+        error = hidden + AMPLIFIED / step * fit.noise
         return self.compared(tangent, step, value, error, noisy=noisy, hidden=hidden)
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
@@ -353,14 +352,14 @@ class Directions(Points):
     def _in_noise(self, before: Sequence[Direction], tangent: Flat, longer: bool) -> Direction:
         noisy = before[0].noisy
         steps = [d.step for d in before if d.hidden is None]
-        short, longest = self.short_of(before), max(steps)
-        if longer and len(steps) < self.tried and short.fit.step == longest < self.longest:
+        (step, fit), longest = self.short_of(before), max(steps)
+        if longer and len(steps) < self.tried and fit.step == longest < self.longest:
             return self._by_eight(tangent, min(longest * LONGER, self.longest), noisy)
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
-        found = self._by_few(short, fits, tangent, noisy)
+        found = self._by_few(step, fit, fits, tangent, noisy)
         # Few points see no kink between them, and no step of a grid: eight do.
         accused = (found.exceeds & ~self.fixed).any()
-        return self._by_eight(tangent, short.fit.step, noisy) if accused else found
+        return self._by_eight(tangent, fit.step, noisy) if accused else found
 
     def _by_eight(self, tangent: Flat, step: float, noisy: Mask | bool) -> Direction:
         step, eight = self.values(tangent, step, EIGHT)
@@ -374,7 +373,6 @@ class Directions(Points):
         """Four points, whose truncation the fit of the first direction tells."""
         fit = first.fit
         assert fit is not None
-        third, noise = unwrapped(fit.odd[1]), unwrapped(fit.noise)
         if self._four is None or self._four[0] is not fit:
             told = self.pending & (self.sizes > 0)
             units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
@@ -384,17 +382,17 @@ class Directions(Points):
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, near, wide = by_four([unwrapped(each) for each in four[OUTER]], step, FOUR)
+        value, near, wide = by_four(four[OUTER], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
-        mine = abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
-        more = where(third > 0, maximum(1.0, mine / third), np.inf)
+        mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
+        more = np.where(fit.odd[1] > 0, np.maximum(1.0, mine / fit.odd[1]), np.inf)
         larger = more ** FIFTH[self.rows > 1]
-        bent = fmin(truncation * step**4 * larger, 2.5 * abs(value - plain))
+        bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
         if self.rows > 1:
             # Those that hardly bent along the first direction by accident bend as the others do.
             left = left_of(value, wide, step, [fit], float(median(more)))
             bent = np.minimum(bent, np.maximum(left, truncation * step**4))
-        rounding = unwrapped(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
-        error = wrapped(bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value))
+        rounding = np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four)))
+        error = bent + np.maximum(fit.noise, rounding) * AMPLIFIED / step + EPS * np.abs(value)
         hidden = 3.0 * np.where(rounded & ~self.gridded, bent, error)
-        return self.compared(tangent, step, wrapped(value), error, hidden=hidden)
+        return self.compared(tangent, step, value, error, hidden=hidden)

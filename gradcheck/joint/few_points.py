@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
-from gradcheck.numerics.row_formulas import maximum, minimum, unwrapped, where
 from gradcheck.parameters.quantiles import median
 
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
@@ -47,24 +43,20 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
     return step, 1.5 * 0.71 * noise / step + bend * step**2
 
 
-def four_points(fit: LineFit, begin: float, units: Values, rounded: Mask) -> tuple[float, Any]:
+def four_points(fit: LineFit, begin: float, units: Values, rounded: Mask) -> tuple[float, Values]:
     """The step of four points that leaves least of the row of which they tell least, and what bends take of each.
 
     fit : to eight points. begin : its step. units : (m,) what bars are relative to; rows of inf have no say. rounded :
     (m,) rows whose noise is rounding: what a residual may lack is three times what bends take, and nothing else. The
-    second, over the fourth power of the step, is (m,), or one number of one row.
+    second is over the fourth power of the step.
     """
-    fifth, noise = unwrapped(fit.odd[2]), unwrapped(fit.noise)
     # One direction may have a small fifth derivative by accident.
-    fifth = maximum(fifth, unwrapped(fit.even[1] * fit.even[2]) ** 0.5) * (NEAR**2 * FAR**2)
+    fifth = np.maximum(fit.odd[2], np.sqrt(fit.even[1] * fit.even[2])) * (NEAR**2 * FAR**2)
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
-    hidden = maximum(unwrapped(abs(fit.outer - fit.value)), noise * (AMPLIFIED / begin))
-    truncation = 10.0 * where(unwrapped(fit.flat), minimum(fifth, hidden / begin**4), fifth)
-    counts = truncation * where(unwrapped(rounded), 3.0, 1.0)
-    if units.size == 1:
-        step = (noise * AMPLIFIED / (4.0 * counts)) ** 0.2 if truncation > 0 else LONGEST_STEP
-        return min(float(step), LONGEST_STEP), truncation
-    return _least_bar(counts, noise * AMPLIFIED, units), truncation
+    hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * (AMPLIFIED / begin))
+    truncation = 10.0 * np.where(fit.flat, np.minimum(fifth, hidden / begin**4), fifth)
+    counts = truncation * np.where(rounded, 3.0, 1.0)
+    return _least_bar(counts, fit.noise * AMPLIFIED, units), truncation
 
 
 def _least_bar(bends: Values, noise: Values, units: Values) -> float:
@@ -88,37 +80,25 @@ def _least_bar(bends: Values, noise: Values, units: Values) -> float:
     return math.sqrt(low * high)
 
 
-@dataclass(frozen=True)
-class Short:
-    """Four points at a short step around x: what they leave of the slopes of all rows (m,), by a fit to eight."""
-
-    step: float
-    fit: LineFit
-
-    @property
-    def noise(self) -> Values:
-        """What noise adds, as an E."""
-        return AMPLIFIED / self.step * self.fit.noise
-
-    @cached_property
-    def together(self) -> Values:
-        """What noise adds and bends may take, as they are most often."""
-        return hidden_bends(self.fit, self.step) + AMPLIFIED / self.step * self.fit.scatter
+def taken_by_four(fit: LineFit, step: float) -> Values:
+    """What noise adds to a slope by four points, and bends take of it, as they are most often, by a fit to eight."""
+    return np.asarray(hidden_bends(fit, step) + AMPLIFIED / step * fit.scatter)
 
 
-def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> Short:
-    """The four points that noise and bends leave most of, in the median of some rows (m,).
+def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> tuple[float, LineFit]:
+    """The step at which noise and bends leave most of four points, in the median of some rows (m,), and by which fit.
 
     told : fits to eight points, with the weights (m,) of their directions.
     """
 
-    def typical(short: Short, weight: Values) -> float:
-        relative = short.together / weight
+    def typical(step: float, fit: LineFit, weight: Values) -> float:
+        relative = taken_by_four(fit, step) / weight
         relative = relative[pending & np.isfinite(relative)]
         return float(median(relative)) if relative.size else np.inf
 
-    found = [(Short(fit.step / shorter, fit), weight) for fit, weight in told for shorter in PARTS]
-    return min(found, key=lambda each: typical(*each))[0]
+    found = [(fit.step / shorter, fit, weight) for fit, weight in told for shorter in PARTS]
+    step, fit, _ = min(found, key=lambda each: typical(*each))
+    return step, fit
 
 
 def hidden_of(

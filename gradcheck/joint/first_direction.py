@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import AS_PROBED, Directions
-from gradcheck.joint.few_points import LONGEST_STEP
+from gradcheck.joint.few_points import LONGEST_STEP, taken_by_four
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
@@ -133,7 +133,8 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask) -> Direction:
     """The same, or a direction with a longer step, of which noise takes less unless f bends too much on the way."""
     known = replace(first, noisy=noise)
-    expected = along.short_of([known]).together
+    step, told = along.short_of([known])
+    expected = taken_by_four(told, step)
     if most_of(enough(along, MOST, expected, along.needed), doubtful):
         return known
     hopeful = enough(along, MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, along.needed)

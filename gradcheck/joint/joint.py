@@ -6,7 +6,6 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +14,15 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.evidence.farther import leave
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
+from gradcheck.joint.first_direction import at_rest, settled, sizes_at_minima, slope_near_zero
 from gradcheck.joint.forecast import (
     MARGIN,
     MOST,
     MOST_OF_ROWS,
     PATIENCE,
     asks_more,
-    eight_cost_less,
     harmless,
     hopeless,
-    too_few_by_noise,
-    too_few_by_rounding,
 )
 from gradcheck.joint.second_look import confirmed
 from gradcheck.numerics.line_fit import EIGHT, FOUR
@@ -35,8 +31,6 @@ from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, least_bounds, precise
 from gradcheck.results.outcome import Limit
 
-# The longest step that is taken in noise, in units of the scales.
-FARTHEST = 0.25
 # Of an array by itself so many directions are taken where they bound its error by such a part of its size: more add
 # little, and others do not tell half of an entry from all of it.
 TELLING, COARSE = 24, 0.5
@@ -72,7 +66,7 @@ class JointTest:
     ) -> None:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
         # Two directions certify what they show within so much.
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(delta, 1)[1]))
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(delta)[1]))
         fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         self.along = Directions(
             problem, scaling, rng,
@@ -85,7 +79,6 @@ class JointTest:
             assert before.first is not None
             self.first = before.first.without_tangent()
             self.along.follow(before.along)
-            self.along.unseen = too_few_by_noise(self.along, before.first)
         # Whether four points a direction tell too little, and eight are taken.
         self._by_eight = False
         # Whether some row stood out, were it only before a second look.
@@ -111,9 +104,7 @@ class JointTest:
         if self.noisy:
             return MOST_WITH_NOISE
         few = MOST if self.rows == 1 else MOST_OF_ROWS
-        if self.probed is not None:
-            return PATIENCE * few
-        return 2 * few if self._by_eight else few
+        return few if self.probed is None else PATIENCE * few
 
     @property
     def sizes(self) -> Values:
@@ -154,7 +145,6 @@ class JointTest:
             else:
                 self.first = self.along.first(None)
                 if self.first is not None and not self.first.exact:
-                    self.along.unseen = too_few_by_rounding(self.along)
                     far, fit = self.first.step, self.first.fit
                     self.first, self.level = settled(self.along, self.first, self.most)
                     assert fit is not None
@@ -195,26 +185,20 @@ class JointTest:
 
     def _further(self, directions: list[Direction], open_: Mask) -> Joint:
         """Directions after the first, until each row is certified or left open, or one is wrong."""
-        watched, needed, nobody = ~open_, self.along.needed, open_ & False
+        watched, needed, nobody, most = ~open_, self.along.needed, open_ & False, self.most
         while True:
-            bound = self._bound([d.most for d in directions])
+            bound = bound_of([d.most for d in directions], self.along.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
             bound = np.where(at_rest(directions[0]), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~(certified | open_)
             if np.count_nonzero(pending):
-                most = self.most
                 gone = self._given_up(directions, pending, needed, most)
                 open_, pending = open_ | gone, pending & ~gone
-                self._by_eight = self._by_eight or eight_cost_less(
-                    self.first, directions, needed, pending, self._bound, most
-                )
-            if not np.count_nonzero(pending) or len(directions) >= self.most:
+            if not np.count_nonzero(pending) or len(directions) >= most:
                 if self.noisy and certified.any() and len(directions) > 1:
                     residuals = np.array([d.most[certified] for d in directions])
-                    kept = precise(
-                        residuals, self.sizes[certified], self.along.delta, int(self.along.unseen.any())
-                    )
+                    kept = precise(residuals, self.sizes[certified], self.along.delta)
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < A_DIRECTION:
@@ -224,13 +208,6 @@ class JointTest:
             if np.count_nonzero(wrong):
                 self.exceeded = True
                 return replace(self.nothing(*directions), wrong=wrong)
-
-    def _bound(self, most: Sequence[Values]) -> Values:
-        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m)."""
-        unseen, delta = self.along.unseen, self.along.delta
-        if np.count_nonzero(unseen) in (0, self.rows):
-            return bound_of(most, delta, unseen=int(unseen[0]))
-        return np.where(unseen, bound_of(most, delta, unseen=1), bound_of(most, delta))
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
@@ -260,16 +237,13 @@ class JointTest:
         return self.along.next(told, longer=longer, eight=self._by_eight)
 
     def standing_out(self, joint: Joint) -> Mask:
-        """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the first.
+        """(m,) rows that exceed their bars along the last direction, which becomes the first.
 
         Directions do not call them wrong where noise is not known to be that alone: entries have to.
         """
         if not joint.directions:
             return np.zeros(self.rows, bool)
         first = joint.directions[-1]
-        noisy = self.limit is Limit.NOISE and not joint.certified.all() and not first.exceeds.any()
-        if noisy and not self.noisy and affords(self.along, 1):
-            first = self.along.first(FARTHEST) or first
         self.first = first
         return first.exceeds & ~self.along.fixed if first.fit is not None else np.zeros(self.rows, bool)
 

@@ -226,28 +226,26 @@ class _Search:
         # Rows that share a mistake name the same place: of many, some will do.
         rows = np.flatnonzero(exceeding & self.exceeds(plain, bar))[:ASKED].tolist()
         first = {i: told_by(plain[i], bar[i], weighted[i], error[i], part.span, inside) for i in rows}
-        told = {i: ratio for i, ratio in first.items() if ratio is not None}
+        told = {i: (places, width) for i, (places, width) in first.items() if places}
         for _ in range(STRETCHES):
-            vague = {i: ratio for i, ratio in told.items() if ratio.width > SURE}
+            vague = {i: (places, width) for i, (places, width) in told.items() if width > SURE}
             if not vague:
                 break
-            start = min(ratio.first for ratio in vague.values())
-            stop = 1 + max(ratio.last for ratio in vague.values())
+            start = min(places.start for places, _ in vague.values())
+            stop = max(places.stop for places, _ in vague.values())
             if 2 * (stop - start) >= part.size:
                 break
             weighted, error = self.measure(start, stop, weighted=True)
             known = self.explained(start, stop, (start, stop))
             weighted, error = weighted - known.residual[1], error + known.error[1]
             new = {i: told_by(plain[i], bar[i], weighted[i], error[i], (start, stop), inside) for i in vague}
-            finer = {i: r for i, r in new.items() if r is not None and r.width < vague[i].width}
+            finer = {i: each for i, each in new.items() if each[0] and each[1] < vague[i][1]}
             # A row that allows no place any more named one by chance.
-            told = {i: finer.get(i, r) for i, r in told.items() if i not in vague or new[i] is not None}
+            told = {i: finer.get(i, each) for i, each in told.items() if i not in vague or new[i][0]}
             if not finer:
                 break
         # One place, or two.
-        return sorted(
-            {place for r in told.values() if r.last - r.first <= 1 for place in range(r.first, r.last + 1)}
-        )
+        return sorted({place for places, _ in told.values() if len(places) <= 2 for place in places})
 
     def halves(self, part: _Part) -> list[_Part]:
         """The parts of a part in which something exceeds its bar; the second is what the first leaves."""
@@ -280,31 +278,22 @@ def weights_of(places: Index | int, span: tuple[int, int]) -> Any:
     return LIGHTEST + (places - start + 0.5) / (stop - start)
 
 
-@dataclass(frozen=True)
-class Told:
-    """The places that a ratio allows, the first and the last, and how many it would by its bar."""
-
-    first: int
-    last: int
-    width: float
-
-
 def told_by(
     plain: float, bar: float, weighted: float, error: float, span: tuple[int, int], inside: tuple[int, int]
-) -> Told | None:
-    """What the ratio of two residuals tells, by weights along a span; None where it allows no place inside some."""
+) -> tuple[range, float]:
+    """Which places inside some the ratio of two residuals allows, by weights along a span; how many its bar would."""
     start, stop = span
     if plain == 0 or not np.isfinite(plain):
-        return None
+        return range(0), math.inf
     ratio = float(weighted) / plain
     width = 6.0 * (error + abs(ratio) * bar) / abs(plain) * (stop - start)
     middle = (ratio - LIGHTEST) * (stop - start) - 0.5 + start
     if not (np.isfinite(middle) and np.isfinite(width)):
-        return None
+        return range(0), math.inf
     to_each_side = max(width / 2.0, ROUNDING)
     first = max(inside[0], start, math.ceil(middle - to_each_side))
     last = min(inside[1] - 1, stop - 1, math.floor(middle + to_each_side))
-    return None if last < first else Told(first, last, width)
+    return range(first, last + 1), width
 
 
 def _ordered(direction: Direction, rng: np.random.Generator) -> Index:

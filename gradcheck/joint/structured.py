@@ -29,8 +29,8 @@ LINES = 200
 TELLING = 0.25
 # Ratios that are measured to name one.
 LOOKS = 4
-# So many arrays have few enough parts that each is compared; one of them fits by chance so seldom.
-SUBSETS, CHANCE = 12, 0.01
+# Of so many arrays each is measured; factors are alike by chance so seldom.
+FEW_ARRAYS, CHANCE = 24, 0.01
 # An array with another mistake shares a factor that leaves less than so many times what there was.
 RATHER = 3.0
 # A ratio names a number where its bars are this part of the distance between two of them.
@@ -87,7 +87,7 @@ def suspected_parts(
     if alpha is not None:
         found = [(Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha)]
     elif which is None and seen is not None:
-        found = _several(test, direction, seen, blocks) or _each(test, direction, seen, blocks, rng)
+        found = _each(test, direction, seen, blocks, rng)
     seen = None  # with its tangent
     yield from found
     if which is None:
@@ -95,35 +95,6 @@ def suspected_parts(
     part, seen = _part_of(test, direction, blocks[which])
     asked = part.single or (seen is None and len(blocks) == 1)  # of all that moves
     yield part, None if asked else common_factor(test, direction, part.inside & moved, rng, seen)
-
-
-def _several(
-    test: JointTest, direction: Direction, seen: Direction, blocks: Sequence[Block]
-) -> list[tuple[Part, float]]:
-    """Those of some arrays that are off by one factor, where others are right, and alpha; none where it is not told.
-
-    seen : the same direction with weights by the number of the array. If some of them are all that is wrong, and by one
-    part alpha, both residuals are alpha times what these are claimed to do: no measurement more. All but one array are
-    asked for first, and of few arrays any of them, if the bars are so small that none fits by chance.
-    """
-    claimed = one_row(test.problem.matrix)
-    plain = np.array([claimed[b.slice] @ direction.tangent[b.slice] for b in blocks])
-    weighted = np.array([claimed[b.slice] @ seen.tangent[b.slice] for b in blocks])
-    residual, other = float(direction.residual[0]), float(seen.residual[0])
-    count = len(blocks)
-    for some in (~np.eye(count, dtype=bool), _subsets(count) if count <= SUBSETS else None):
-        if some is None:
-            break
-        with np.errstate(all="ignore"):
-            alpha = residual / (some @ plain)
-            more = np.abs((some @ weighted) / (some @ plain))
-            bar = 3.0 * (float(seen.error[0]) + more * float(direction.error[0])) + 1e-9 * abs(other)
-            off = np.abs(other - alpha * (some @ weighted))
-        fits = np.flatnonzero((off <= bar) & np.isfinite(alpha))
-        if fits.size == 1 and float(bar[fits[0]]) * len(some) <= CHANCE * abs(residual):
-            which = int(fits[0])
-            return [(_arrays(claimed.size, blocks, some[which]), float(alpha[which]))]
-    return []
 
 
 def _each(
@@ -137,10 +108,10 @@ def _each(
 
     Of one that is shared others are off by it, too, unless it leaves far more of them than there was: one mistake is
     everywhere, another besides. Costs one residual an array, or two; none where both so far leave little of the claim,
-    as a few entries do among many. seen : as of `_several`.
+    as a few entries do among many. seen : the same direction with weights by the number of the array.
     """
     shown = max(float(direction.off[0]), float(seen.off[0]))
-    if not 1 < len(blocks) <= SUBSETS or shown < STEEP * direction.weight[0]:
+    if not 1 < len(blocks) <= FEW_ARRAYS or shown < STEEP * direction.weight[0]:
         return []
     tangents = [within(direction.tangent, b.slice) for b in blocks]
     alone = [test.again(tangent, exact=direction.exact) for tangent in tangents]
@@ -185,13 +156,6 @@ def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Mask | None 
         return [(b, whole_box(b)) for b, yes in zip(blocks, which, strict=True) if yes]
 
     return Part.of(size, whole(some), whole(some & False if others is None else others))
-
-
-def _subsets(count: int) -> Mask:
-    """Which of so many arrays are among each of their parts of two and more."""
-    every = np.arange(1, 2**count - 1)
-    some = (every[:, None] >> np.arange(count)) & 1 > 0
-    return np.asarray(some[some.sum(axis=1) > 1])
 
 
 def common_factor(
@@ -278,11 +242,11 @@ def _named(
         weights[start:stop] = weights_of(np.arange(start, stop), span)
         seen = test.again(weighted(weights), exact=direction.exact and not precise, precise=precise)
         first = first or seen
-        told = told_by(plain, bar, float(seen.residual[0]), float(seen.error[0]), span, span)
-        if told is None or told.width < DISTINCT:
-            return None if told is None else told.first, first
-        if 2 * (told.last + 1 - told.first) < stop - start:
-            start, stop = told.first, told.last + 1
+        told, width = told_by(plain, bar, float(seen.residual[0]), float(seen.error[0]), span, span)
+        if not told or width < DISTINCT:
+            return told.start if told else None, first
+        if 2 * len(told) < stop - start:
+            start, stop = told.start, told.stop
         elif precise or direction.exact:
             break
         else:

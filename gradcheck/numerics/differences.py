@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.row_formulas import maximum, minimum, where
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.numerics.steps import DROWNED, POINTS, Search
 from gradcheck.results.estimate import Estimate
@@ -36,11 +35,11 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     """
     level, of_f = np.float64(level), abs(f_x)
     slope = slope / math.sqrt(size)
-    slope = where(slope > 0, slope, 0.0)  # nan is no slope
-    variation = where(slope > 0, maximum(minimum(of_f, slope), 1e-6 * of_f), of_f)
-    variation = where(variation > 0, variation, maximum(slope, level))
-    ratio = where(variation > 0, level / variation, 1.0)
-    return np.asarray(minimum(maximum(ratio**0.2 / 2.0, 1e-5), 0.1), np.float64)
+    slope = np.where(slope > 0, slope, 0.0)  # nan is no slope
+    variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
+    variation = np.where(variation > 0, variation, np.maximum(slope, level))
+    ratio = np.where(variation > 0, level / variation, 1.0)
+    return np.asarray(np.minimum(np.maximum(ratio**0.2 / 2.0, 1e-5), 0.1), np.float64)
 
 
 def estimate(

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.numerics.row_formulas import maximum, minimum, unwrapped, where, wrapped
 
 # Offsets of the points on one side, in units of the step. No small whole ratios: equally spaced points take some
 # oscillations for polynomials (11 of 2,500 random ones beyond 3 E, worst 16 E; with these 0 of 2,500).
@@ -167,10 +165,10 @@ def ends_and_inner(side: tuple[float, ...]) -> tuple[Index, Index]:
     return nodes.ends, nodes.inner
 
 
-def by_four(values: Any, step: float, side: tuple[float, ...]) -> tuple[Any, Any, Any]:
+def by_four(values: Values, step: float, side: tuple[float, ...]) -> tuple[Values, Values, Values]:
     """The derivative (m,) by two points on either side, exact up to t^4; and those by the inner and the outer pair.
 
-    values : (4, m) in order, or four numbers of one row.
+    values : (4, m) in order.
     """
     low, near_low, near_high, high = values
     near, far = side
@@ -200,22 +198,20 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     error = np.fmin((nodes.bent.dot(a) + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
     best = error.argmin(axis=0), np.arange(m)
     bar = error[best]
-    known, floor = unwrapped(bar < np.inf), unwrapped(rounding)
-    a1, a2 = unwrapped(a[-2]), unwrapped(a[-1])
-    least, last = minimum(a1, a2), maximum(a1, a2)
+    known, least, last = bar < np.inf, np.minimum(a[-2], a[-1]), np.maximum(a[-2], a[-1])
     monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
-        value=wrapped(where(known, by_step[best], 0.0)),
+        value=np.where(known, by_step[best], 0.0),
         error=bar,
-        noise=wrapped(where(known, seen[best], floor)),
+        noise=np.where(known, seen[best], rounding),
         floor=rounding,
-        least_noise=wrapped(maximum(floor, least)) if k > 5 else rounding,
+        least_noise=np.maximum(rounding, least) if k > 5 else rounding,
         spread=spread[-2],
         last=spread[-1],
         flat=np.maximum.reduce(a[middle + 1 : -2], initial=0.0) <= FLAT * last,
         kink=by_step[nodes.jump],
-        kink_error=wrapped(maximum(2.0 * least, floor) * (nodes.jump_amplified / step)),
+        kink_error=np.maximum(2.0 * least, rounding) * (nodes.jump_amplified / step),
         size=size,
         moved=np.logical_or.reduce(y),
         outer=by_step[nodes.outer],

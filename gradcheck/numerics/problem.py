@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, one_row
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import TOGETHER, generator_of, mean_root, root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.quantiles import median, sampled
 
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
@@ -124,29 +124,34 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     moved = ~held if np.count_nonzero(held) else None
     own = _own_sizes(problem, scales)
     strength = _strength(problem, own)
-    parts = [
-        _part(
-            scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice],
-            None if own is scales else own[b.slice],
-        )
-        for b in blocks
-    ]  # fmt: skip
-    del scales
-    largest = max(part.effect for part in parts)
+    units = [
+        _unit(scales[b.slice], strength[b.slice], None if own is scales else own[b.slice]) for b in blocks
+    ]
+    claimed = [_of(strength[b.slice], moved, b.slice) for b in blocks]
+    rms = [root_mean_square(g) for g in claimed]
+    effects = [
+        size * unit if isinstance(unit, float) else root_mean_square(g * _of(unit, moved, b.slice))
+        for b, g, size, unit in zip(blocks, claimed, rms, units, strict=True)
+    ]
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
-    nothing = _of_nothing(problem, parts, rounding_of(problem) * largest)
-    told = [part.effect for part, none in zip(parts, nothing, strict=True) if not none]
+    reach = [
+        size * (unit if isinstance(unit, float) else float(scales[b.slice].max(initial=0.0)))
+        for b, size, unit in zip(blocks, rms, units, strict=True)
+    ]
+    del scales, claimed
+    largest = max(effects)
+    nothing = _of_nothing(problem, reach, rounding_of(problem) * largest)
+    told = [effect for effect, none in zip(effects, nothing, strict=True) if not none]
     usual = float(median(np.array(told))) if told else 0.0
     share = min(usual, LARGEST_SHARE * min(told)) if told else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
     at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[~held] != 0).all())
     each = [
-        part.unit * (float(at_rest) if none else _part_of_one(share, part.effect))
-        for part, none in zip(parts, nothing, strict=True)
+        unit * (float(at_rest) if none else _part_of_one(share, effect))
+        for unit, effect, none in zip(units, effects, nothing, strict=True)
     ]
     lengths = _joined(problem, each, None if moved is None else held)
-    rms = np.array([part.rms for part in parts])
     back = usual / share if share > 0 else 1.0
 
     def measured(lengths: Flat, each: Sequence[Any]) -> Scaling:
@@ -155,7 +160,7 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
         ]
         smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
         return Scaling(
-            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back,
+            lengths, _sizes(problem, lengths, smallest), np.array(rms), np.array(nothing), np.array(least), back,
             _evenness(problem, lengths, strength, smallest),
         )  # fmt: skip
 
@@ -169,17 +174,22 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     return alike if shows and (alike.sizes >= KEPT * found.sizes).all() else found
 
 
-def _of_nothing(problem: Problem, parts: list[_Part], most: float) -> list[bool]:
-    """Which arrays are claimed to do no more than this.
+def _of(values: Flat, moved: Mask | None, part: slice) -> Flat:
+    """Those of the values of one array that are moved; all of them where None says so."""
+    return values if moved is None else values[moved[part]]
+
+
+def _of_nothing(problem: Problem, reach: list[float], most: float) -> list[bool]:
+    """Which arrays are claimed to do no more than this, of what each does at the most.
 
     Where all of one is 0 its scale is no size, 1 for one: beside weights of 0.01 a bias has theirs, if that is less.
     """
-    nothing = [part.reach <= most for part in parts]
-    for k, (b, part) in enumerate(zip(problem.parameters.blocks, parts, strict=True)):
-        if most < part.reach <= MAY_BE * most and not problem.x[b.slice].any():
+    nothing = [its <= most for its in reach]
+    for k, (b, its) in enumerate(zip(problem.parameters.blocks, reach, strict=True)):
+        if most < its <= MAY_BE * most and not problem.x[b.slice].any():
             scales, others = problem.scales, problem.x != 0
             usual = float(median(scales[others])) if others.any() else math.inf
-            nothing[k] = part.reach * usual <= most * float(scales[b.slice].max())
+            nothing[k] = its * usual <= most * float(scales[b.slice].max())
     return nothing
 
 
@@ -190,19 +200,6 @@ def _part_of_one(share: float, effect: float) -> float:
     """
     factor = share / effect if effect else math.nan
     return min(factor, 1.0) if math.isfinite(factor) else 0.0
-
-
-@dataclass(frozen=True)
-class _Part:
-    """How far entries of one array are moved before arrays get equal shares, and what the claim says of that.
-
-    unit : one length for all, or (k,). rms : of the claim. effect, reach : what moves f by that, together and at most.
-    """
-
-    unit: Any
-    rms: float = 0.0
-    effect: float = 0.0
-    reach: float = 0.0
 
 
 def _own_sizes(problem: Problem, scales: Flat) -> Flat:
@@ -217,22 +214,20 @@ def _own_sizes(problem: Problem, scales: Flat) -> Flat:
     return np.where(tiny, sizes, scales) if np.count_nonzero(tiny) else scales
 
 
-def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = None) -> _Part:
-    """That of the scales of one array and its g; moved : the entries that are, where not all.
+def _unit(own: Flat, strength: Flat, least: Flat | None = None) -> Any:
+    """How far entries of one array are moved before arrays get equal shares, one length or (k,), by its scales and g.
 
     least : (k,) as of `_own_sizes`, where some are not the scales. What by the claim does more than the others while it
     changes by its scale has another one: no less than this.
     """
     if own.size == 0:
-        return _Part(own)
-    mine = strength if moved is None else strength[moved]
-    middle, rms = float(median(sampled(own))), root_mean_square(mine)
+        return own
+    middle = float(median(sampled(own)))
     if least is None and own.min() > middle / ALIKE and own.max() < middle * ALIKE:
-        return _Part(middle, rms, rms * middle, rms * middle)
+        return middle
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
     # Those of other sizes do no more than the others, as arrays do: positions along a line are no lengths, and what is
     # small is in units of its own, or happens to be.
-    reach = rms * float(unit.max())
     large, small = own >= middle * ALIKE, own <= middle / ALIKE
     if least is not None:
         small &= least == own  # each of the others has its own unit
@@ -248,9 +243,7 @@ def _part(own: Flat, strength: Flat, moved: Mask | None, least: Flat | None = No
         # One that is nothing beside that as well lies at a singularity.
         held = tiny & (each > near) & (wanted <= ALIKE * least)
         unit = np.where(held, np.maximum(least, wanted), unit)
-        reach = rms * float(unit.max())
-    effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
-    return _Part(unit, rms, effect, reach)
+    return unit
 
 
 def _joined(problem: Problem, each: Sequence[Any], held: Mask | None) -> Flat:
@@ -296,7 +289,7 @@ def _strength_by_products(problem: Problem, scales: Flat) -> Flat:
     kinds = np.trunc(np.log(scales / median(scales)) / math.log(ALIKE))
     _, kind, size = np.unique(kinds, return_inverse=True, return_counts=True)
     usual = [float(median(scales[kind == k])) for k in range(size.size)]
-    signs = generator_of(0).choice([-1.0, 1.0], n)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], n)
     products = [problem.matrix.product(np.where(kind == k, s * signs, 0.0)) for k, s in enumerate(usual)]
     rows = mean_root(products)
     each = [root_mean_square(of_one[rows > 0] / rows[rows > 0]) for of_one in products]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, cast
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
@@ -19,31 +16,8 @@ from gradcheck.results.estimate import Estimate
 SAFE = 1e-220
 # Rounding of an analytic gradient: what its own sums may be off by, in units in the last place.
 ROUNDING = 64.0
-
-
 # Numbers that are worked on at once, so that what is in between takes little memory.
 TOGETHER = 2**16
-
-
-class _Words(ISeedSequence):
-    """What NumPy makes of a seed for PCG64, made once: that is most of the time that `default_rng` takes."""
-
-    def __init__(self, seed: int) -> None:
-        self._words = np.random.SeedSequence(seed).generate_state(4, np.uint64)
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint64) -> Any:
-        """The words; PCG64 asks for four of 64 bits."""
-        return self._words[:n_words]
-
-
-_words = lru_cache(maxsize=64)(_Words)
-
-
-def generator_of(rng: Any) -> np.random.Generator:
-    """`numpy.random.default_rng(rng)`: of an integer the same numbers, of a generator itself."""
-    if type(rng) is int:
-        return np.random.Generator(np.random.PCG64(cast(Any, _words(rng))))
-    return np.random.default_rng(rng)
 
 
 def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:

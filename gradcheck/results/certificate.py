@@ -128,32 +128,25 @@ class ArrayEvidence:
         return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
 
 
-def bound_of(most: Sequence[Values], delta: float, *, unseen: int = 0) -> Values:
+def bound_of(most: Sequence[Values], delta: float) -> Values:
     """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
 
-    unseen : so many directions prove nothing; it was settled before they were taken that no look is.
-
     The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k
-    least precise may be left out, as long as more than `unseen` are left: the shares of k = 0, 1, .. go with 2^-k, and
-    that of the n-th look is `share_of(n, 3/4)`. docs/certificate.md derives it.
+    least precise may be left out: the shares of k = 0, 1, .. go with 2^-k, and that of the n-th look is
+    `share_of(n, 3/4)`. docs/certificate.md derives it.
     """
-    if len(most) <= unseen:
-        return np.full(most[0].shape, np.inf)
-    bounds = bounds_of_one(len(most), delta, unseen)
+    bounds = bounds_of_one(len(most), delta)
     if len(most) == 1:
         return np.asarray(bounds[0] * most[0])
-    return np.asarray(
-        np.minimum.reduce(bounds[:, None] * np.sort(most, axis=0)[: unseen - len(most) - 1 : -1])
-    )
+    return np.asarray(np.minimum.reduce(bounds[:, None] * np.sort(most, axis=0)[::-1]))
 
 
 @lru_cache(maxsize=256)
-def bounds_of_one(count: int, delta: float, unseen: int = 0) -> Values:
-    """(K - unseen,) the norm that K residuals of 1 prove, where the 0, 1, .. least precise are left out."""
-    looks = count - unseen
-    share = delta * share_of(looks, FIRST_LOOK) / (2.0 - 2.0 ** (1 - looks))
+def bounds_of_one(count: int, delta: float) -> Values:
+    """(K,) the norm that K residuals of 1 prove, where the 0, 1, .. least precise are left out."""
+    share = delta * share_of(count, FIRST_LOOK) / (2.0 - 2.0 ** (1 - count))
     return np.array(
-        [math.sqrt(2.0) * (math.comb(count, k) * 2.0**k / share) ** (1.0 / (count - k)) for k in range(looks)]
+        [math.sqrt(2.0) * (math.comb(count, k) * 2.0**k / share) ** (1.0 / (count - k)) for k in range(count)]
     )
 
 
@@ -167,26 +160,22 @@ def shares_of(chance: float) -> Iterator[float]:
     return (chance * share_of(nth, 0.5) for nth in itertools.count(1))
 
 
-def precise(most: Values, sizes: Values, delta: float, unseen: int = 0) -> Mask:
+def precise(most: Values, sizes: Values, delta: float) -> Mask:
     """(K,) the directions that the bounds of some rows rest on: all but the least precise, as many as no row needs.
 
     most : (K, m) what the residuals of these rows are at the most. sizes : (m,) what these are relative to.
-    unseen : as of `bound_of`.
     """
-    bounds = bounds_of_one(len(most), delta, unseen)
-    fewest = int(
-        np.argmin(bounds[:, None] * np.sort(most, axis=0)[: unseen - len(most) - 1 : -1], axis=0).min()
-    )
+    bounds = bounds_of_one(len(most), delta)
+    fewest = int(np.argmin(bounds[:, None] * np.sort(most, axis=0)[::-1], axis=0).min())
     kept = np.ones(len(most), bool)
     kept[np.argsort(-np.max(most / sizes, axis=1), kind="stable")[:fewest]] = False
     return kept
 
 
 @lru_cache(maxsize=256)
-def least_bounds(delta: float, unseen: int = 0) -> Values:
-    """(MOST_WITH_NOISE,) the same of 1, 2, .. residuals, the best number of them left out; infinite of those unseen."""
-    seen = [bounds_of_one(k, delta, unseen).min() for k in range(unseen + 1, MOST_WITH_NOISE + 1)]
-    return np.array([np.inf] * unseen + seen)
+def least_bounds(delta: float) -> Values:
+    """(MOST_WITH_NOISE,) the same of 1, 2, .. residuals, the best number of them left out."""
+    return np.array([bounds_of_one(k, delta).min() for k in range(1, MOST_WITH_NOISE + 1)])
 
 
 def _percent(confidence: float) -> str:

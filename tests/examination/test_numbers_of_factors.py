@@ -237,11 +237,11 @@ def linear(n: int) -> Any:
     return f, a * np.cos(x), x
 
 
-def test_everything_off_by_a_factor_takes_twenty_evaluations():
+def test_everything_off_by_a_factor_takes_sixteen_evaluations():
     """28 and more when two entries were measured; what is said of them is within the bars."""
     f, right, x = linear(400)
     report = check_gradient(f, 1.1 * right, x)
-    assert report.nfev == 20
+    assert report.nfev == 16
     assert report.reason.startswith("400 of 400 entries wrong")
     assert report.diagnosis == ("analytic = 1.1 x numerical in all 400 entries of x",)
     for m in report.wrong:
@@ -304,7 +304,7 @@ def layers(seed: int, count: int) -> Any:
     ("count", "which"),
     [(k, which) for k in (2, 4) for which in ("all but one", "biases", "some")] + [(8, "all but one")],
 )
-def test_arrays_that_share_a_factor_beside_right_ones_are_told_by_two_residuals(
+def test_arrays_that_share_a_factor_beside_right_ones_are_told_by_a_residual_each(
     count: int, seed: int, which: str
 ):
     """As one factor of everything is: four arrays of eight took a thousand evaluations, more than all their entries."""
@@ -313,7 +313,8 @@ def test_arrays_that_share_a_factor_beside_right_ones_are_told_by_two_residuals(
     wrong = {"all but one": names[:1] + names[2:], "biases": names[1::2], "some": names[:3]}[which]
     claimed = {name: (0.5 if name in wrong else 1.0) * array for name, array in gradient(x).items()}
     report = check_gradient(f, claimed, x, rng=seed)
-    assert report.nfev <= 60
+    # A residual takes two, and one may ask for more.
+    assert report.nfev <= (60 if count < 8 else 80)
     assert {array.name for array in report.arrays if array.wrong} == {f'params["{name}"]' for name in wrong}
     assert [array.wrong for array in report.arrays if array.wrong] == [x[name].size for name in wrong]
     assert report.diagnosis[0].startswith("analytic = 1/2 x numerical in all ")

@@ -11,6 +11,7 @@ import pytest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.joint.direction import Direction
+from gradcheck.joint.few_points import taken_by_four
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.line_fit import LineFit
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -105,6 +106,12 @@ def proves(sizes: Any, delta: float) -> float:
 def needs(test: JointTest, count: int) -> float:
     """What a residual may be for just so many directions, where 1e-3 is needed."""
     return 1e-3 / (1.3 * bound(count, test.along.delta)) * (1 - 1e-9)
+
+
+def taken_by_shortest(test: JointTest, told: Direction) -> Any:
+    """What the four points take that a direction of eight chooses."""
+    step, fit = test.along.short_of([told])
+    return taken_by_four(fit, step)
 
 
 class Steps:

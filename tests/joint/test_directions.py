@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,7 +14,6 @@ from gradcheck.function.objective import Objective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED
-from gradcheck.joint.forecast import BY_EIGHT, too_few_by_rounding
 from gradcheck.joint.points import first_step
 from gradcheck.numerics.line_fit import EIGHT, FOUR, fifth_over_third, positions
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -962,24 +960,6 @@ def test_directions_take_over_what_others_told_of_f():
     assert after.gridded.tolist() == [False, True]
 
 
-@pytest.mark.parametrize(("f_x", "few"), [(1e-3, False), (1e5, True)])
-def test_whether_one_direction_is_too_few_is_settled_before_it_is_looked_at(f_x: float, few: bool):
-    """By what f(x) rounds to: E is 3.12 eps |f(x)| / h, which bars are at least; a first look has 3/4 of the chance."""
-
-    def f(x: Any) -> Any:
-        return squares(x) - squares(X) + f_x
-
-    def real(x: Any) -> float:
-        return float(f(x))
-
-    first, along, _ = first_of(real, 2 * X, X)
-    proves = math.sqrt(2.0) / 0.75e-6 * 3.12 * EPS * f_x / first.step
-    assert bool(proves > along.problem.tolerance.resolution * along.sizes[0]) is few
-    assert too_few_by_rounding(along).tolist() == [few]
-    # Where f takes complex numbers one direction is enough.
-    assert too_few_by_rounding(first_of(f, 2 * X, X)[1]).tolist() == [False]
-
-
 @pytest.mark.parametrize(
     ("lengths", "step", "longest"),
     [
@@ -1046,12 +1026,6 @@ def test_where_no_row_has_a_length_the_first_step_is_a_hundredth_of_x():
     with np.errstate(divide="ignore", invalid="ignore"):
         assert first_step(np.array([1.0, 0.0]), np.zeros(2), None, 1.0) == 2.0**-7
     assert first_step(np.array([1e-9, 0.0]), np.ones(2), None, 1.0) == 2.0**-10
-
-
-def test_the_noise_of_eight_values_is_that_of_the_slope_of_a_fit_of_degree_six():
-    """By least squares through them and f(x): the root of the sum of squares of what each adds to it."""
-    powers = np.vander(positions(EIGHT), 7, increasing=True)
-    assert pytest.approx(np.linalg.norm(np.linalg.pinv(powers)[1]), abs=0.005) == BY_EIGHT
 
 
 @pytest.mark.parametrize(

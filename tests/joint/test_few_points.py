@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from by_hand import STEP, close, fitted, row
 
-from gradcheck.joint.few_points import four_points, hidden_of, left_of, shortest, two_points
+from gradcheck.joint.few_points import four_points, hidden_of, left_of, shortest, taken_by_four, two_points
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
 
 NEAR, FAR = FOUR
@@ -110,8 +110,8 @@ def test_a_row_by_itself_takes_four_points_where_bends_take_a_quarter_of_what_no
     for rounded, times in ((False, 4.0), (True, 12.0)):
         its = np.array([rounded])
         alone, one = four_points(bent(0.5, 2.0, noise=1e-12, rows=1), 0.01, np.ones(1), its)
-        assert float(one) == close(10.0 * 2.0 * NEAR**2)
-        assert alone == close((1e-12 * AMPLIFIED / (times * float(one))) ** 0.2)
+        assert one == close([10.0 * 2.0 * NEAR**2])
+        assert alone == close((1e-12 * AMPLIFIED / (times * one[0])) ** 0.2)
     assert four_points(bent(0.0, rows=1), 0.01, np.ones(1), its)[0] == 0.3
 
 
@@ -160,12 +160,11 @@ def test_four_points_lie_where_noise_and_bends_leave_most(bends: float | None, p
     chosen = set()
     for bend in [bends] if bends is not None else 10.0 ** np.arange(-11.0, -5.0, 0.25):
         fit = fitted(3, step=0.08, bends=bend, last=[1e-11, 1e-10, 1e-9], noise=5e-10)
-        short = shortest([(fit, np.ones(3))], np.ones(3, bool))
+        step, told = shortest([(fit, np.ones(3))], np.ones(3, bool))
         best = min(all_parts, key=lambda shorter, fit=fit: typical(fit, shorter))
-        assert short.step == close(0.08 / best)
-        assert short.noise == close(np.full(3, AMPLIFIED / short.step * 5e-10))
-        assert short.together == close([typical(fit, best, row) for row in range(3)])
-        assert short.fit is fit
+        assert step == close(0.08 / best)
+        assert taken_by_four(told, step) == close([typical(fit, best, row) for row in range(3)])
+        assert told is fit
         chosen.add(best)
     assert parts is None or chosen == parts
 
@@ -174,7 +173,7 @@ def test_four_points_lie_at_each_of_the_parts():
     """Where bends of fifth order grow from a tenth of noise to 1e5 times as much."""
     bends = [[[0.0], [size], [0.0]] for size in 10.0 ** np.arange(-1.0, 5.0, 0.1)]
     steps = {
-        shortest([(fitted(1, step=1.0, bends=bend, last=1.0), np.ones(1))], np.ones(1, bool)).step
+        shortest([(fitted(1, step=1.0, bends=bend, last=1.0), np.ones(1))], np.ones(1, bool))[0]
         for bend in bends
     }
     assert sorted(1.0 / step for step in steps) == close([4.0, 32.0**0.5, 8.0, 128.0**0.5, 16.0], rel=1e-12)
@@ -184,17 +183,17 @@ def test_of_several_directions_of_eight_the_one_that_leaves_most_tells():
     """Over the weight of each; of the rows that are asked for, and of which anything is known."""
     first, last = (fitted(3, step=h, bends=1e-12, last=1e-9) for h in (0.02, 0.06))
     one = np.ones(3)
-    assert shortest([(first, one), (last, one)], np.ones(3, bool)).fit is last
-    assert shortest([(first, 4.0 * one), (last, one)], np.ones(3, bool)).fit is first
+    assert shortest([(first, one), (last, one)], np.ones(3, bool))[1] is last
+    assert shortest([(first, 4.0 * one), (last, one)], np.ones(3, bool))[1] is first
     mixed = np.array([4.0, 4.0, 0.5])
     for pending, fit in (((True, True, False), first), ((False, False, True), last)):
-        assert shortest([(first, mixed), (last, one)], np.array(pending)).fit is fit
+        assert shortest([(first, mixed), (last, one)], np.array(pending))[1] is fit
     with np.errstate(divide="ignore"):
         unknown = shortest([(first, np.array([0.0, 4.0, 0.0])), (last, one)], np.ones(3, bool))
-    assert unknown.fit is first
+    assert unknown[1] is first
     # Of rows without a size nothing says which is better: the longest of the first.
-    nothing = shortest([(first, one), (last, 8.0 * one)], np.zeros(3, bool))
-    assert (nothing.step, nothing.fit is first) == (first.step / 4.0, True)
+    step, fit = shortest([(first, one), (last, 8.0 * one)], np.zeros(3, bool))
+    assert (step, fit is first) == (first.step / 4.0, True)
 
 
 # What bends may hide

@@ -19,14 +19,13 @@ from by_hand import (
     joint_test,
     limit,
     needs,
-    proves,
-    row,
     scattered,
+    taken_by_shortest,
 )
 
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.first_direction import _longer, at_rest, settled
-from gradcheck.joint.forecast import asks_more, eight_cost_less
+from gradcheck.joint.forecast import asks_more
 from gradcheck.joint.joint import JointTest
 from gradcheck.results.outcome import Limit
 
@@ -112,36 +111,6 @@ def test_in_noise_sixty_four_directions_are_taken_at_themost_of():
     assert len(joint.directions) == len(asked) + 1 == 64
     assert (~(joint.certified | joint.wrong)).all()
     assert not joint.spent
-
-
-def test_where_four_points_tell_too_little_eight_follow():
-    """The second tells nothing, of which a dozen would follow, where the first tells enough: from the third on."""
-    test = joint_test(2, columns=100)
-    good, bad = of_size(test, 3), direction(2, fitted(2), error=1.0)
-    joint, asked = course(test, good, bad, *[good] * 5)
-    assert joint.certified.all()
-    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
-    assert len(asked) > 1
-
-
-def test_rows_with_a_kink_have_no_say_in_how_many_points_follow():
-    """They are left open, though they are most, and directions like the first would not certify them."""
-    test = joint_test(3, columns=100)
-    fit, few = fitted(3, kink=[9.0, 9.0, 0.0], kink_error=1e-9), needs(test, 3) / 3.0
-    good = direction(3, fit, error=[1.0, 1.0, few])
-    joint, asked = course(test, good, direction(3, fitted(3), error=1.0), *[good] * 5)
-    assert joint.certified.tolist() == [False, False, True]
-    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
-
-
-def test_rows_that_are_certified_have_no_say_in_how_many_points_follow():
-    """Two of three are by the first direction."""
-    test = joint_test(3, columns=100)
-    sure, few = needs(test, 1) / 3.0, needs(test, 3) / 3.0
-    good, bad = (direction(3, fitted(3), error=[sure, sure, error]) for error in (few, 1.0))
-    joint, asked = course(test, good, bad, *[good] * 5)
-    assert joint.certified.all()
-    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
 
 
 def test_an_output_that_is_claimed_to_rest_and_does_is_certified():
@@ -230,29 +199,22 @@ def test_rows_that_directions_will_not_certify_are_left_open():
 
 
 @pytest.mark.parametrize(
-    ("rows", "probed", "eight", "most"),
-    [
-        (1, False, False, 8),
-        (2, False, False, 12),
-        (2, False, True, 24),
-        (1, True, False, 32),
-        (2, True, True, 48),
-    ],
+    ("rows", "probed", "most"), [(1, False, 8), (2, False, 12), (1, True, 32), (2, True, 48)]
 )
-def test_how_many_directions_are_taken_at_themost_of(rows: int, probed: bool, eight: bool, most: int):
-    """Twice as many of eight points; four times where noise was probed, and nothing that follows costs less."""
+def test_how_many_directions_are_taken_at_the_most(rows: int, probed: bool, most: int):
+    """Four times as many where noise was probed, and nothing that follows costs less."""
     test = joint_test(rows)
-    test.probed, test._by_eight = (np.ones(rows) if probed else None), eight
+    test.probed = np.ones(rows) if probed else None
     assert test.most == most
 
 
 def test_directions_are_as_precise_as_two_of_them_have_to_be():
     """E over the sizes: a third of what a residual may be, with a margin of 1.3. Claims may be tolerant.
 
-    Two that no look is taken between prove sqrt(2) (3/4 delta)^(-1/2) times the larger.
+    Two prove as much as all of them, or the better one, with the share of a second look.
     """
     test = joint_test(2)
-    assert test.along.enough == close(1e-3 / (3.0 * 1.3 * math.sqrt(2.0 / (0.75 * 1e-6))))
+    assert test.along.enough == close(1e-3 / (3.0 * 1.3 * bound(2, 1e-6)))
     problem, scaling, rng = test.problem, test.along.scaling, np.random.default_rng(0)
     assert test.along.tolerant is False
     probed = np.array([1e-9, 1e-8])
@@ -304,147 +266,12 @@ def test_rows_without_real_points_are_masks():
         assert not found.any()
 
 
-# Eight points a direction
-
-
-def asks(
-    first: Direction | None, *others: Direction, rows: int = 1, pending: Any = None, needed: Any = 1e-3
-) -> bool:
-    """Whether eight points a direction are asked for after these; in the rows that are pending, all by default."""
-    test = joint_test(rows, columns=100)
-    test.first = first
-    directions = [each for each in (first, *others) if each is not None]
-    return eight_cost_less(
-        first,
-        directions,
-        row(needed, rows),
-        row(True if pending is None else pending, rows, bool),
-        test._bound,
-        test.most,
-    )
-
-
-def taken(sizes: list[float], more: float, delta: float, most: int) -> float:
-    """How many further residuals of a size certify within 1e-3; infinitely many where `most` in all do not."""
-    left = range(1, most - len(sizes) + 1)
-    return next((count for count in left if proves([*sizes, *[more] * count], delta) <= 1e-3), math.inf)
-
-
-def test_eight_points_are_asked_for_where_they_cost_less():
-    """Directions of them are as precise as the bar of the first, and cost twice what those of four do like the last.
-
-    Sixteen are allowed of eight points, and eight of four; what does not suffice costs more than anything.
-    """
-    test, seen = joint_test(1, columns=100), set[tuple[float, float, bool]]()
-    for count in range(2, 9):
-        few = needs(test, count)
-        first = direction(1, fitted(1), error=few / 3.0)
-        for times in 2.0 ** np.arange(-1.0, 8.0, 0.25):
-            last = direction(1, None, error=times * few / 3.0)
-            by_eight, by_four = (
-                taken([few, times * few], more, test.along.delta, most)
-                for more, most in ((few, 16), (times * few, 8))
-            )
-            expected = 8 * by_eight < 4 * by_four
-            assert asks(first, last) is expected
-            seen.add((by_eight, by_four, expected))
-    # As many points are no fewer; where four do not suffice eight are asked for, however many.
-    never = math.inf
-    assert {
-        (1, 1, False),
-        (2, 4, False),
-        (2, 5, True),
-        (3, 6, False),
-        (3, never, True),
-        (7, never, True),
-    } <= seen
-
-
-def test_what_the_directions_so_far_leave_counts_for_both():
-    """Along the first a residual beside its bar, which others like it do not have; and one between them."""
-    test = joint_test(1, columns=100)
-    bad, seen = direction(1, None, error=1.0), set[bool]()
-    for count in (3, 4):
-        few = needs(test, count)
-        for residual, between in ((0.0, few), (5.0, few), (0.0, 5.0), (5.0, 5.0)):
-            first = direction(1, fitted(1), error=few / 3.0, residual=residual)
-            sizes = [few + residual, between, 3.0]
-            for more in (few, 1.5 * few, 3.0):
-                # Of those that tell nothing no number will do.
-                by_eight, by_four = (
-                    taken([*sizes, more], like, test.along.delta, most)
-                    for like, most in ((few, 16), (more, 8))
-                )
-                expected = 2 * by_eight < by_four
-                last = direction(1, None, error=more / 3.0)
-                assert asks(first, direction(1, None, error=between / 3.0), bad, last) is expected
-                seen.add(expected)
-    assert seen == {True, False}
-
-
-def test_rows_that_are_left_say_how_many_points_follow():
-    """The one that takes most; not those that are certified or given up, each by what it needs."""
-    few = needs(joint_test(2, columns=100), 3)
-    first = direction(2, fitted(2), error=few / 3.0)
-    last = direction(2, None, error=[few / 3.0, 1.0])
-    assert asks(first, last, rows=2)
-    assert asks(first, last, rows=2, pending=[False, True])
-    assert not asks(first, last, rows=2, pending=[True, False])
-    assert not asks(first, last, rows=2, needed=[1e-3, 1e9])
-    assert not asks(first, last, rows=2, pending=[True, False], needed=[1e-3, 1e-3])
-    # Eight that do not certify a row either cost more.
-    assert not asks(replace(first, error=np.array([few / 3.0, 1.0])), last, rows=2)
-
-
-def test_eight_points_are_asked_for_where_a_first_direction_of_eight_tells():
-    """Not by itself, nor by the complex step, in noise, without real points, or of four alone."""
-    few = needs(joint_test(1, columns=100), 3)
-    first, bad = direction(1, fitted(1), error=few / 3.0), direction(1, None, error=1.0)
-    fit = fitted(1)
-    assert asks(first, bad)
-    assert not asks(None, bad)
-    for parts in (
-        {"exact": True}, {"noisy": np.array([True])}, {"fit": None}, {"fit": replace(fit, odd=fit.odd[:2])},
-    ):  # fmt: skip
-        assert not asks(replace(first, **parts), bad)
-    assert asks(replace(first, fit=replace(fit, odd=fit.odd[:3])), bad)
-
-
-def test_four_points_are_tried_first():
-    """What they leave they tell themselves, however the first one bends, or scatters."""
-    few = needs(joint_test(2, columns=100), 2)
-    rough = replace(fitted(2), noise=np.array([0.0, 1.0]))
-    assert not asks(direction(2, rough, error=few / 3.0), rows=2)
-
-
-def test_what_another_test_told_says_how_many_points_follow_the_first():
-    """Of a claim whose own directions have four: where these tell too little, and where they do."""
-    for error, eight in ((1.0, True), (1e-9, False)):
-        before = joint_test(2, columns=100)
-        before.first = of_size(before, 3)
-        test = JointTest(
-            before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
-        )
-        asked = []
-
-        def next_one(
-            known: Any, error: float = error, asked: Any = asked, test: Any = test, **parts: Any
-        ) -> Any:
-            asked.append(parts.get("eight"))
-            size = needs(test, 2) / 3.0 if len(asked) > 1 or error < 1.0 else error
-            return direction(2, None, error=size)
-
-        vars(test.along)["next"] = next_one
-        assert test.run().certified.all()
-        assert asked[:2] == [None, eight]
-
-
 def test_in_noise_longer_steps_are_asked_for_where_eight_directions_would_not_do():
     """Where they would, or without noise, not."""
     test = joint_test(2, columns=100)
     test.first = of_size(test, 30)
     assert not asks_more(test.along, test.first, [test.first], np.full(2, 1e-3), BOTH)
-    unit = float(test.along.short_of([scattered(1e-9)]).together[0])
+    unit = float(taken_by_shortest(test, scattered(1e-9))[0])
     for part, more in ((0.99, False), (1.01, True)):
         first = replace(scattered(1e-9 * part * needs(test, 8) / unit), noisy=BOTH)
         test.first = first
@@ -575,47 +402,21 @@ def test_a_kink_that_most_rows_show_is_the_limit():
     assert test.limit is Limit.NOISE
 
 
-def standing(
-    last: Direction | None,
-    *answers: Direction | None,
-    first: Direction | None = None,
-    fixed: Any = None,
-    certified: Any = (False, False),
-    left: int = 100,
-) -> tuple[list[bool], list[float], Direction | None]:
-    """The rows that stand out of what a test ended with, the steps that were asked for, and the first direction now."""
+def standing(last: Direction | None, fixed: Any = None) -> tuple[list[bool], Direction | None]:
+    """The rows that stand out of what a test ended with, and the first direction now."""
     test = joint_test(2, fixed=fixed)
-    test.first = first
-    limit(test, left)
-    steps = Steps(test, *answers)
     nobody = ~BOTH
-    joint = Joint(() if last is None else (last,), np.ones(2), np.array(certified), nobody, test.sizes)
+    joint = Joint(() if last is None else (last,), np.ones(2), nobody, nobody, test.sizes)
     found = test.standing_out(joint)
     assert found.dtype == bool
-    return found.tolist(), steps.asked, test.first
+    return found.tolist(), test.first
 
 
 def test_rows_that_exceed_their_bars_stand_out():
     """Along the last direction, which becomes the first; not those that are not looked at, nor of four points."""
     last = direction(2, fitted(2), residual=[1e-6, 1e-9])
-    assert standing(last) == ([True, False], [], last)
-    assert standing(last, fixed=np.array([True, False])) == ([False, False], [], last)
+    assert standing(last) == ([True, False], last)
+    assert standing(last, fixed=np.array([True, False])) == ([False, False], last)
     few = replace(last, fit=None)
-    assert standing(few) == ([False, False], [], few)
-    assert standing(None) == ([False, False], [], None)
-
-
-def test_in_noise_a_direction_of_a_quarter_of_x_shows_what_stands_out():
-    """Where rows are open, nothing stands out yet, noise has no known size, no kink is seen, and eight are left."""
-    last = direction(2, fitted(2), residual=1e-9)
-    farther = direction(2, fitted(2), residual=[1e-9, -1e-6])
-    assert standing(last, farther) == ([False, True], [0.25], farther)
-    assert standing(last, farther, certified=[True, False]) == ([False, True], [0.25], farther)
-    assert standing(last, None) == ([False, False], [0.25], last)
-    assert standing(last, farther, left=8) == ([False, True], [0.25], farther)
-    assert standing(last, farther, left=7) == ([False, False], [], last)
-    assert standing(last, farther, certified=BOTH) == ([False, False], [], last)
-    noisy = direction(2, fitted(2), noisy=BOTH)
-    assert standing(last, farther, first=noisy) == ([False, False], [], last)
-    kinked = direction(2, fitted(2, kink=1.0, kink_error=1e-9))
-    assert standing(last, farther, first=kinked) == ([False, False], [], last)
+    assert standing(few) == ([False, False], few)
+    assert standing(None) == ([False, False], None)

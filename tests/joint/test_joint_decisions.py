@@ -21,14 +21,12 @@ from by_hand import (
     needs,
     row,
     scattered,
-    share,
+    taken_by_shortest,
 )
 
 from gradcheck.function.matrix import Dense
-from gradcheck.joint import forecast
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.few_points import AMPLIFIED, four_points
 from gradcheck.joint.first_direction import (
     _in_noise,
     _nearer,
@@ -38,19 +36,16 @@ from gradcheck.joint.first_direction import (
     sizes_at_minima,
 )
 from gradcheck.joint.forecast import (
-    eight_cost_less,
     enough,
     harmless,
     hopeless,
     most_of,
-    too_few,
-    too_few_by_noise,
 )
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.points import Points
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
-from gradcheck.results.certificate import bound_of, precise
+from gradcheck.results.certificate import precise
 
 
 def hopeless_after(test: JointTest, taken: list[Direction], needed: Any) -> Any:
@@ -95,35 +90,6 @@ def test_how_many_directions_a_certificate_takes(count: int):
     right = [True, False, True, False, False, False]
     assert found == [right, *[[True, True, *right[2:]]] * 2]
     assert count == 1 or not enough(test.along, count - 1, most, needed)[0]
-
-
-def bound_of_the_second(count: int) -> float:
-    """As `bound`, where no look is taken after the first of so many directions: the second has the share of a first."""
-    return min(
-        math.sqrt(2) * (math.comb(count, k) / (share(count - 1, k) * 1e-6)) ** (1 / (count - k))
-        for k in range(count - 1)
-    )
-
-
-@pytest.mark.parametrize("count", [2, 3, 8])
-def test_a_row_that_one_direction_is_too_few_for_takes_what_its_own_looks_leave(count: int):
-    """Of one direction it has no bound, whatever is needed; of the others each has that of its own looks."""
-    test = joint_test(5)
-    test.along.unseen = np.array([False, False, True, True, True])
-    times = 1.3 * 7.0 * np.array([bound(count, 1e-6)] * 2 + [bound_of_the_second(count)] * 2 + [1.0])
-    needed = times * np.array([1 + 1e-9, 1 - 1e-9, 1 + 1e-9, 1 - 1e-9, 1.0])
-    most = np.array([7.0, 7.0, 7.0, 7.0, 0.0])
-    with np.errstate(all="ignore"):
-        assert enough(test.along, count, most, needed).tolist() == [True, False, True, False, True]
-        assert enough(test.along, 1, most, needed + 1e9).tolist() == [True, True, False, False, True]
-
-
-def test_one_direction_is_too_few_where_it_proves_too_little_and_more_do_not():
-    """By bars of size 2: between what one proves and what 64 do, which is the most that is taken."""
-    test = joint_test(5)
-    proves = np.array([bound(1, 1e-6), bound(1, 1e-6), bound(2, 1e-6), bound(64, 1e-6), bound(64, 1e-6)])
-    bar = 2e-3 / proves * np.array([1 - 1e-9, 1 + 1e-9, 1.01, 1 - 1e-9, 1 + 1e-9])
-    assert too_few(test.along, bar, np.full(5, 2.0)).tolist() == [False, True, True, True, False]
 
 
 def test_rows_share_no_chance_to_be_wrong():
@@ -329,7 +295,7 @@ def test_after_three_directions_of_few_points_in_noise_their_median_says_what_is
     test.first = first = direction(rows, fitted(rows, flat=True, spread=1e-15, bends=1e-15), noisy=noisy)
     test.along.tried = 1
     enough = needs(test, 64)
-    assert (test.along.short_of([first]).together < enough).all()
+    assert (taken_by_shortest(test, first) < enough).all()
 
     needed = np.full(rows, 1e-3)
 
@@ -362,7 +328,7 @@ def test_noisy_directions_hope_for_what_four_points_leave():
 
     def hopeless(count: int, part: float) -> bool:
         first = direction(1, fitted(1, flat=True, spread=1e-9, bends=1e-9), noisy=noisy)
-        expected = float(test.along.short_of([first]).together[0])
+        expected = float(taken_by_shortest(test, first)[0])
         scaled = 1e-9 * part * enough / expected
         each = [direction(1, fitted(1, flat=True, spread=scaled, bends=scaled), noisy=noisy)] * count
         return bool(hopeless_after(test, each, needed)[0])
@@ -370,49 +336,6 @@ def test_noisy_directions_hope_for_what_four_points_leave():
     for count, hope in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1.0)):
         assert not hopeless(count, 0.99 * hope)
         assert hopeless(count, 1.01 * hope)
-
-
-def eight_cost(few: float, many: float, *, rows: Any = (True, True), most: int = 8, **parts: Any) -> bool:
-    """Whether eight points cost less of two rows that are certified by what adds up to 10, or 100.
-
-    few, many : what a direction of four points and of eight add; rows : those that are open; parts : of the first.
-    """
-    told = replace(direction(2, fitted(2), error=many / 3.0), **parts)
-    taken = [direction(2, None, error=few / 3.0)]
-    needed = np.array([-10.0, -100.0])
-    return eight_cost_less(
-        told, taken, needed, np.array(rows), lambda sizes: -np.sum(sizes, axis=0) - 1e-9, most
-    )
-
-
-def test_eight_points_cost_less_where_four_ask_for_more_than_twice_as_many_directions():
-    """One has been taken: with three more of four points, which cost 12, one of eight costs 8, and two 16."""
-    first = (True, False)
-    assert eight_cost(2.5, 7.5, rows=first)
-    assert not eight_cost(2.5, 7.4, rows=first)
-    assert not eight_cost(5.0, 7.5, rows=first)
-    assert not eight_cost(10.0 / 3.0, 9.0, rows=first)
-    # Of both rows the second asks for more than eight directions of four points; of eight points there may be 16.
-    assert eight_cost(1.0, 99.0)
-    assert eight_cost(1.0, 99.0 / 15.0)
-    assert not eight_cost(1.0, 99.0 / 16.0)
-
-
-def test_what_tells_nothing_of_eight_points_does_not_let_them_cost_less():
-    """In noise, by the complex step, of four points alone, and where the first is all that was taken."""
-    fit = fitted(2)
-    for parts in (
-        {"noisy": np.array([True, False])},
-        {"exact": True},
-        {"fit": None},
-        {"fit": replace(fit, odd=fit.odd[:2])},
-    ):
-        assert not eight_cost(1.0, 99.0, **parts)
-    told = direction(2, fit, error=33.0)
-    asked = (np.array([-10.0, -10.0]), np.ones(2, bool), lambda sizes: -np.sum(sizes, axis=0), 8)
-    assert eight_cost_less(told, [direction(2, None, error=1.0 / 3.0)], *asked)
-    assert not eight_cost_less(told, [direction(2, fit, error=1.0 / 3.0)], *asked)
-    assert not eight_cost_less(None, [direction(2, None, error=1.0 / 3.0)], *asked)
 
 
 def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
@@ -606,7 +529,7 @@ def in_noise(
     """What comes of a noisy first direction of which four points would leave so much, and the steps asked for."""
     test = joint_test(2, columns=100)
     limit(test, left)
-    unit = float(test.along.short_of([scattered(1e-9)]).together[0])
+    unit = float(taken_by_shortest(test, scattered(1e-9))[0])
     first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
     found = _in_noise(test.along, first, noise, ALL)
@@ -922,51 +845,6 @@ def test_a_slope_of_a_fiftieth_of_what_is_claimed_or_fifty_times_as_much_bears_i
     found = direction(8, fitted(8, value=slopes), weight=2.0)
     assert found.borne_out.tolist() == [True, True, True, True, True, False, True, False]
     assert not direction(1, fitted(1, value=np.nan)).borne_out.any()
-
-
-def test_whether_one_direction_is_too_few_is_told_by_the_noise_that_another_test_found():
-    """Of two rows of size 1 noise leaves 3 E of four points: sqrt(2) 3 E / 0.75e-6 against a thousandth, or a root."""
-    test = joint_test(3)
-    noise = np.array([1e-15, 1e-9, 1.0])
-    fit = fitted(3, noise=noise)
-    step, _ = four_points(fit, STEP, np.ones(3), np.zeros(3, bool))
-    error = AMPLIFIED * noise / step
-    assert (math.sqrt(2.0) / 0.75e-6 * 3.0 * error > 1e-3).tolist() == [False, True, True]
-    # No number of directions proves a thousandth by bars of 1.
-    assert too_few_by_noise(test.along, direction(3, fit)).tolist() == [False, True, False]
-    assert not too_few_by_noise(test.along, direction(3, fit, exact=True)).any()
-    assert not too_few_by_noise(test.along, direction(3, None)).any()
-    assert too_few_by_noise(test.along, direction(3, None)).dtype == bool
-
-
-def test_the_bar_of_four_points_is_that_of_their_noise_over_their_step(monkeypatch: pytest.MonkeyPatch):
-    """In full, of the sizes that are asked for; a row without one tells nothing of the step."""
-    asked: list[Any] = []
-
-    def noted(along: Directions, bar: Any, sizes: Any) -> Any:
-        asked.append((along, bar, sizes))
-        return np.array([True, False])
-
-    monkeypatch.setattr(forecast, "too_few", noted)
-    test, fit = joint_test(2), fitted(2, noise=[1e-9, 2e-9])
-    test.along.sizes = np.array([1.0, 0.0])
-    assert too_few_by_noise(test.along, direction(2, fit)).tolist() == [True, False]
-    step, _ = four_points(fit, STEP, np.array([1.0, np.inf]), np.zeros(2, bool))
-    ((along, bar, sizes),) = asked
-    assert along is test.along
-    assert sizes is test.along.sizes
-    assert bar == close(3.0 * AMPLIFIED * np.array([1e-9, 2e-9]) / step)
-
-
-def test_rows_that_one_direction_is_too_few_for_have_a_bound_from_two_on():
-    """The others from one on; each at the share of its own first look."""
-    test = joint_test(3)
-    most = [np.full(3, 2.0), np.full(3, 1.0)]
-    for unseen in ([False] * 3, [True] * 3, [False, True, False]):
-        test.along.unseen = np.array(unseen)
-        for count in (1, 2):
-            each = [float(bound_of(most[:count], 1e-6, unseen=int(late))[0]) for late in unseen]
-            assert test._bound(most[:count]).tolist() == each
 
 
 def test_what_one_test_told_of_f_spares_the_next_its_eight_points():
