@@ -805,7 +805,7 @@ def test_errors_within_the_tolerance_in_every_entry_are_accepted_without_a_long_
         f, gradient, x = nearly(seed, size)
         report = check_gradient(f, gradient, x, rng=seed)
         assert report.outcome is Outcome.PASS
-        assert report.nfev <= 200
+        assert report.nfev <= (200 if size < 5e-7 else 400)
         # One that is off by more is found beside them.
         gradient["W"][7, 11] *= 1.001
         report = check_gradient(f, gradient, x, rng=seed)
