@@ -14,7 +14,7 @@ from gradcheck.results.entries import Entries
 
 # What moves f by no more than this part of itself may be lost between two steps of a float32, of which it is two.
 HARDLY_SEEN = 4.0 * HALF_SINGLE
-# One entry alone is more often wrong than all that such a part does not hide.
+# One entry that is accused where all others are decided is more often wrong than all that such a part does not hide.
 SEVERAL = 2
 # A jump of so many times the noise that was measured is none of it.
 NO_NOISE = 16.0
@@ -25,7 +25,8 @@ def rounded_part(setting: Setting, evidence: Entries) -> Flat | None:
 
     A loss in float32 beside a penalty in float64 stands still between two steps, and the penalty's slope is all that f
     has there: no noise shows it. What a claim moves f by within its own step is next to nothing then. Along the one
-    that moves f most, two evaluations, and some thirty where it does; none where it would have shown.
+    that moves f most, two evaluations, and some thirty where it does; none where it would have shown. Of what is
+    accused; where that is one entry, of those that are open, too.
     """
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
@@ -33,6 +34,8 @@ def rounded_part(setting: Setting, evidence: Entries) -> Flat | None:
     suspect = evidence.judgement.wrong & (given != 0) & (found.step > 0)
     suspect &= apart * found.step <= HARDLY_SEEN * size[output]
     suspect &= (setting.level <= HARDLY_SEEN * size / NO_NOISE)[output]
+    if 0 < np.count_nonzero(suspect) < SEVERAL:
+        suspect |= evidence.judgement.inconclusive & np.isfinite(apart) & (found.step > 0)
     if np.count_nonzero(suspect) < SEVERAL:
         return None
     x = setting.size_of(column)

@@ -56,6 +56,26 @@ def test_a_penalty_beside_a_loss_in_float32_is_not_all_that_f_does(seed: int, pr
         assert all('"w"' in wrong.name for wrong in report.wrong)
 
 
+@pytest.mark.parametrize(("seed", "size"), [(30, 1e-4), (0, 1e-5)])
+def test_an_entry_that_is_accused_alone_is_asked_for_by_those_that_are_open(seed: int, size: float) -> None:
+    """A logistic loss of 24 weights: of the accused one a step of the loss may lie beyond all steps of its own."""
+    rng, single = np.random.default_rng(seed), np.float32
+    x, t = rng.normal(size=(50, 24)), rng.integers(0, 2, 50) * 2 - 1.0
+    w = size * rng.normal(size=24)
+    rows, signs = x.astype(single), t.astype(single)
+
+    def f(w: Any) -> float:
+        loss = np.log1p(np.exp(-(rows @ w.astype(single)) * signs))
+        return float(np.mean(loss, dtype=single)) + 0.005 * float(w @ w)
+
+    def grad(w: Any) -> Any:
+        return -(x * (t / (1.0 + np.exp((x @ w) * t)))[:, None]).mean(axis=0) + 0.01 * w
+
+    assert check_gradient(f, grad, w).outcome is not Outcome.FAIL
+    if seed == 30:
+        assert check_gradient(f, lambda w: -grad(w), w).outcome is Outcome.FAIL
+
+
 def test_what_was_seen_of_a_smooth_f_is_not_asked_for_again() -> None:
     """A slope that is off by 1e-9 within its step costs two evaluations more, and FAILs."""
     x = np.linspace(0.5, 1.5, 6)
