@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.axes import along_rays
-from gradcheck.evidence.hidden_kinks import kinks_meet
+from gradcheck.evidence.hidden_kinks import where_kinks_meet
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.results.entries import Entries
@@ -23,8 +23,6 @@ from gradcheck.results.verdict import accepted
 RANDOM = 2
 # At a kink nothing is gained by many steps.
 ROUNDS = 6
-# Entries at a kink that are asked whether kinks meet there.
-FEW = 8
 
 
 def along_directions(setting: Setting, evidence: Entries, rng: Any) -> tuple[Entries, tuple[Finding, ...]]:
@@ -77,8 +75,8 @@ def _outside(setting: Setting, evidence: Entries, rows: Index, generator: np.ran
         return ""
     k = int(np.argmax(off))
     # Where kinks meet f has other slopes beside x, and what lies outside of those at x may be one of them.
-    its = np.asarray(found.limit == Limit.KINK) & (setting.places(evidence.coordinates)[0] == outputs[0])
-    if any(kinks_meet(setting, evidence, int(each)) for each in np.flatnonzero(its)[:FEW]):
+    its = setting.places(evidence.coordinates)[0] == outputs[0]
+    if where_kinks_meet(setting, evidence, np.flatnonzero((found.limit == Limit.KINK) & its)) > 0:
         return ""
     first, second = (setting.named.name(int(entry)) for entry in entries[:2])
     others = "" if rows.size == 2 else f" and {rows.size - 2} more"

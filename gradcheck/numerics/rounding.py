@@ -46,8 +46,8 @@ SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
 # What is no more than so many roundings of f is none.
 BLURRED = 64.0 * EPS
 # Where f begins to move is known to such a factor; where it does so before the first of some points it is looked for
-# from such a part of the way to that on.
-CLOSE, BESIDE = 1.15, 0.01
+# from such a part of the way to that on. By more than the third of what it does then it jumps.
+CLOSE, BESIDE, AT_ONCE_MOST = 1.15, 0.01, 0.3
 
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
@@ -351,8 +351,10 @@ def flat_piece(at: At, f_x: Values, radii: Values, row: int) -> float:
             beyond, there = (radius, ends[0]) if moved[0] else (-radius, ends[1])
             break
         near = radius
+    if near == 0.0 or beyond == 0.0:
+        return 0.0
     side = math.copysign(1.0, beyond)
-    while near > 0 and abs(beyond) > CLOSE * near:
+    while abs(beyond) > CLOSE * near:
         middle = math.sqrt(near * abs(beyond))
         (value,) = at(np.array([side * middle]))
         if value[row] == f_x[row]:
@@ -362,7 +364,9 @@ def flat_piece(at: At, f_x: Values, radii: Values, row: int) -> float:
         # By a few roundings f moves from where it is not flat, as beside a minimum.
         if not abs(there[row] - f_x[row]) > BLURRED * abs(f_x[row]):
             return 0.0
-    if beyond == 0 or near == 0 or at(np.array([-side * near]))[0, row] != f_x[row]:
+    # Where it begins to move, what bends has done little of what it does over as much again; what jumps most of it.
+    other, farther = at(np.array([-side * near, 2.0 * beyond]))[:, row]
+    if other != f_x[row] or abs(there[row] - f_x[row]) > AT_ONCE_MOST * abs(farther - there[row]):
         return 0.0
     edge = np.array([side * near, beyond])
     return 0.0 if jump_of(at, edge, np.stack([f_x, there]), np.zeros(f_x.size), row) > 0 else near

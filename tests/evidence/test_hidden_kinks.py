@@ -13,11 +13,15 @@ import pytest
 from test_axes import estimate_of
 
 from gradcheck import Outcome, check_gradient, check_jacobian
+from gradcheck.evidence import hidden_kinks as module
 from gradcheck.evidence.hidden_kinks import (
+    _explained,
     _lengths,
+    _seen,
+    _slopes_beside,
     _tied,
-    kinks_meet,
     open_between_kinks,
+    where_kinks_meet,
 )
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
@@ -160,15 +164,10 @@ X = {"a": np.zeros(3), "b": np.array([8.0, 0.0])}
 SCALES = np.array([1.0, 2.0, 2.0, 8.0, 4.0])
 
 
-def plain(x: Any) -> float:
-    """The sum of all entries, whose slopes are 1."""
-    return float(sum(np.sum(part) for part in (x.values() if isinstance(x, dict) else [x])))
-
-
 def known(f: Any = None, *, x: Any = X, scales: Any = SCALES, **budget: Any) -> Setting:
     """f at x, with first steps of a thousandth of each unit."""
     parameters, flat = Parameters.of(x)
-    objective = Objective(f or plain, parameters, **budget)
+    objective = Objective(f or (lambda x: 0.0), parameters, **budget)
     return Setting(objective, flat, np.zeros(1), scales, Tolerance(1e-6), level=1e-15, relative_step=1e-3)
 
 
@@ -253,56 +252,124 @@ def test_points_beside_x_are_no_farther_than_a_first_step():
     assert _lengths(known(), evidence, np.arange(5)).tolist() == [5e-4, 2e-3, 2e-3, 8e-3, 3e-3]
 
 
-def test_without_sixteen_evaluations_or_within_bounds_kinks_do_not_meet() -> None:
-    """Along a[0], which has slopes of -1 and 1 beside x and not of 1 alone; nor where the slopes at x are not known."""
+def test_slopes_beside_x_are_taken_over_half_of_how_far_it_is_moved():
+    """Along b[0], of unit 8, by 0.016: each coordinate by up to three 1000th of its own, with 0.008 between two."""
+    points = []
+
+    def f(x: Any) -> float:
+        points.append(np.concatenate([x["a"], x["b"]]))
+        return float(3.0 * x["b"][0] + abs(x["a"][0]))
+
+    tangent = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
+    slopes = _slopes_beside(known(f), tangent, 0, 0.016, 1)
+    assert slopes == pytest.approx((3.0, 3.0), rel=1e-9)
+    before, after = np.array(points[::2]), np.array(points[1::2])
+    assert len(points) == 16
+    assert after - before == pytest.approx(np.tile(0.008 * tangent, (8, 1)), abs=1e-12)
+    moved = np.abs((before + after) / 2.0 - known().x) / (SCALES / 500.0)
+    assert 0.5 <= moved.min() < 0.6
+    assert 1.4 < moved.max() <= 1.5
+    # The same with the same seed, and others with another.
+    for seed, same in ((1, True), (2, False)):
+        _slopes_beside(known(f), tangent, 0, 0.016, seed)
+        assert np.array_equal(points[-16:], points[:16]) is same
+
+
+def test_without_sixteen_evaluations_kinks_do_not_meet():
+    """None is looked at; with them |a[0]| is, which has slopes of -1 and 1 beside x and not of 1 alone."""
 
     def f(x: Any) -> float:
         return float(np.sum(np.abs(x["a"])))
 
     evidence = accused([1.0], Limit.KINK, left=1.0, right=1.0, sided=1e-9)
-    for budget, meet in ((15, False), (16, True)):
-        assert kinks_meet(known(f, max_nfev=budget), evidence, 0) is meet
-    assert not kinks_meet(replace(known(f), room=(np.ones(5), np.ones(5))), evidence, 0)
-    assert not kinks_meet(known(f), accused([1.0], Limit.KINK, left=1.0, right=1.0), 0)
-    # Slopes of -1 and 1 at x, too: f is convex.
-    assert not kinks_meet(known(f), accused([1.0], Limit.KINK, left=-1.0, right=1.0, sided=1e-9), 0)
+    for budget, span in ((15, 0.0), (16, 2.0)):
+        found = where_kinks_meet(known(f, max_nfev=budget), evidence, np.array([0]))
+        assert found == pytest.approx(span, rel=1e-6)
 
 
-@pytest.mark.parametrize("clear", [True, False])
-def test_slopes_beside_x_are_taken_as_near_as_noise_lets_them_be_seen(clear: bool) -> None:
-    """To both sides of eight points, by a quarter of their distance each; with noise no farther than the first step."""
-    points = []
+@pytest.mark.parametrize(
+    ("given", "slack", "span", "asked", "expected"),
+    [
+        (10.0, 0.0, 0.0, 3, (False, False)),
+        # By what those of another entry span, whatever these do.
+        (10.0, 0.0, 9.1, 1, (True, False)),
+        (10.0, 0.0, 8.9, 3, (False, False)),
+        # By twice what these span, to both sides.
+        (2.9, 0.0, 0.0, 1, (True, False)),
+        (3.1, 0.0, 0.0, 3, (False, False)),
+        (3.1, 0.2, 0.0, 1, (True, False)),
+        (-1.9, 0.0, 0.0, 1, (True, False)),
+        (-2.1, 0.0, 0.0, 3, (False, False)),
+        # Among them.
+        (0.5, 0.0, 0.0, 1, (True, True)),
+        (1.0, 0.0, 0.0, 1, (True, True)),
+        (1.1, 0.2, 0.0, 1, (True, True)),
+        (1.1, 0.05, 0.0, 1, (True, False)),
+    ],
+)
+def test_slopes_from_0_to_1_explain_what_lies_beside_them(
+    monkeypatch: pytest.MonkeyPatch, given: float, slack: float, span: float, asked: int, expected: Any
+):
+    """Asked for three times at other points where they do not."""
+    turns = []
 
-    def f(x: Any) -> float:
-        points.append(np.concatenate([x["a"], x["b"]]))
-        return float(3.0 * x["b"][0])
+    def seen(setting: Setting, evidence: Entries, k: int, turn: int) -> tuple[float, float, float]:
+        turns.append((k, turn))
+        return 0.0, 1.0, slack
 
-    setting = replace(known(f), level=np.array([1e-15 if clear else 1.0]))
-    evidence = accused([1.0] * 4, Limit.KINK, left=1.0, right=1.0, sided=1e-9, step=1.0)
-    for _ in range(2):
-        assert kinks_meet(setting, evidence, 3) is clear
-    assert np.array_equal(points[:16], points[16:])
-    before, after = np.array(points[:16:2]), np.array(points[1:16:2])
-    length = 48e-15 / 0.05 if clear else 8e-3 / math.sqrt(5.0)
-    length = max(length, 64.0 * 2.0**-52 * 8.0 / 0.05) if clear else length
-    assert after - before == pytest.approx(np.tile([0, 0, 0, 0.5 * length, 0], (8, 1)), rel=0.01, abs=1e-14)
-    moved = np.abs((before + after) / 2.0 - setting.x) / (SCALES * length / 8.0)
-    assert 0.45 <= moved.min() < 0.65
-    assert 1.35 < moved.max() <= 1.55
+    monkeypatch.setattr(module, "_seen", seen)
+    assert _explained(known(), accused([0.0, given - 1.0], Limit.KINK), 1, span) == expected
+    assert turns == [(1, turn) for turn in range(asked)]
+
+
+def test_slopes_that_were_seen_at_other_points_count_together(monkeypatch: pytest.MonkeyPatch):
+    """From 0 to 1, from 2 to 3 and from -1 to 0: 10 is 7 beyond those of four in all, and 9 beyond the first."""
+    answers = {0: (0.0, 1.0, 0.0), 1: (2.0, 3.0, 0.0), 2: (-1.0, 0.0, 0.0)}
+    monkeypatch.setattr(module, "_seen", lambda setting, evidence, k, turn: answers[turn])
+    assert _explained(known(), accused([9.0], Limit.KINK), 0, 0.0) == (True, False)
+    assert _explained(known(), accused([10.1], Limit.KINK), 0, 0.0) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "clear", "far"),
+    [
+        # A twentieth of what the claim is off by, or of a fiftieth of the jump.
+        (2.0, 1e-15, 0.05, False),
+        (-3.0, 1e-15, 0.1, False),
+        (0.5, 1e-15, 0.002, False),
+        (1.0, 1e-15, 0.002, False),
+        # Where values do not round at all, twenty times the least step, of 64 spacings of a millionth of the unit 2.
+        (2.0, 0.0, 0.05, False),
+        # No farther than the step, where f bends by a twentieth of the jump.
+        (2.0, 1e-6, 0.1, True),
+        (-6.0, 1e-5, 0.25, True),
+    ],
+)
+def test_slopes_beside_x_are_taken_as_near_as_noise_lets_them_be_seen(
+    monkeypatch: pytest.MonkeyPatch, given: float, level: float, clear: float, far: bool
+):
+    """Twelve times the level, over the length, is a quarter of what is clear; at a kink from -1 to 1."""
+    asked: list[Any] = []
+
+    def slopes(setting: Setting, tangent: Any, *given: Any) -> tuple[float, float]:
+        asked.append((tangent.tolist(), *given))
+        return 0.5, 3.0
+
+    monkeypatch.setattr(module, "_slopes_beside", slopes)
+    evidence = accused([0.0, given - 1.0], Limit.KINK, left=1.0, right=-1.0, sided=1e-3)
+    least, most, slack = _seen(replace(known(), level=np.array([level])), evidence, 1, 2)
+    length = 1e-3 / math.sqrt(5.0) if far else max(48.0 * level / clear, 64.0 * 2.0**-52 * 2e-6 / 0.05)
+    assert (least, most) == (-1.0, 3.0)
+    assert slack == pytest.approx(3e-3 + clear + 12.0 * level / length, rel=1e-9)
+    ((tangent, output, over, seed),) = asked
+    assert (tangent, output, seed) == ([0.0, 1.0, 0.0, 0.0, 0.0], 0, 5)
+    assert over == pytest.approx(length, rel=1e-9, abs=0.0)
 
 
 def bound_together(x: Any) -> float:
     """a[0] a[1]^2 / (a[0]^2 + a[1]^2): 0 along each of them, and from 0.15 to 0.75 along both by 0.5 to 1.5."""
     a = x["a"]
     return float(a[0] * a[1] ** 2 / max(a[0] ** 2 + a[1] ** 2, 1e-300))
-
-
-def tied(setting: Setting, evidence: Entries, wrong: Any, outside: Any) -> bool:
-    """Whether some wrong entries are tied, which they are together."""
-    mask = np.isin(np.arange(evidence.coordinates.size), wrong)
-    found = _tied(setting, evidence, mask, np.asarray(outside, float))
-    assert found.tolist() == (mask & found.any()).tolist()
-    return bool(found.any())
 
 
 TIED: dict[str, tuple[dict[str, Any], float, int, bool]] = {
@@ -322,21 +389,22 @@ TIED: dict[str, tuple[dict[str, Any], float, int, bool]] = {
 @pytest.mark.parametrize("name", TIED)
 def test_entries_are_tied_where_f_has_another_slope_along_both(name: str):
     """Beyond three bars and a twentieth of what is off; it takes four evaluations."""
-    parts, off, budget, expected = TIED[name]
+    parts, off, budget, tied = TIED[name]
     evidence = accused([off, off], Limit.NONE, **{"value": 0.0, "error": 0.0} | parts)
-    setting = known(bound_together, max_nfev=budget)
-    assert tied(setting, evidence, [0], [off, 99.0]) is expected
-    assert setting.objective.nfev == 4 if expected else setting.objective.nfev in (0, 4)
+    setting, rows = known(bound_together, max_nfev=budget), np.arange(2)
+    assert _tied(setting, evidence, np.array([0]), rows, np.array([off, 99.0])) is tied
+    assert setting.objective.nfev == 4 if tied else setting.objective.nfev in (0, 4)
 
 
 def test_what_is_no_more_than_noise_is_not_tied():
     """Values of 1e-4 over 9e-5; and a sum of its slopes, which has no other along both."""
     evidence = accused([1.0, 1.0], Limit.NONE, value=0.0, error=0.0)
-    for level, expected in ((1e-4, False), (1e-7, True)):
+    rows, outside = np.arange(2), np.ones(2)
+    for level, tied in ((1e-4, False), (1e-7, True)):
         setting = replace(known(bound_together), level=np.array([level]))
-        assert tied(setting, evidence, [0, 1], [1.0, 1.0]) is expected
+        assert _tied(setting, evidence, rows, rows, outside) is tied
     evidence = accused([0.01, 0.01], Limit.NONE, value=1.0, error=0.0)
-    assert not tied(known(lambda x: float(np.sum(x["a"]))), evidence, [0, 1], [0.01, 0.01])
+    assert not _tied(known(lambda x: float(np.sum(x["a"]))), evidence, rows, rows, np.full(2, 0.01))
 
 
 def test_ties_are_asked_for_at_the_same_points_each_time():
@@ -349,20 +417,110 @@ def test_ties_are_asked_for_at_the_same_points_each_time():
 
     evidence = accused([1.0, 1.0], Limit.NONE, value=0.0, error=0.0)
     for _ in range(2):
-        assert tied(known(f), evidence, [0, 1], [1.0, 1.0])
+        _tied(known(f), evidence, np.arange(2), np.arange(2), np.ones(2))
     assert np.array_equal(points[:4], points[4:])
     units = np.array(points[:4]) / (1e-3 / math.sqrt(2.0) * np.array([[1.0], [0.125], [-1.0], [-0.125]]))
     assert units == pytest.approx(np.tile(random_units(np.random.default_rng(0), 2), (4, 1)), rel=1e-9)
 
 
 def test_without_two_equal_coordinates_nothing_is_tied():
-    """0 and 8, or 0 alone, or 8: no evaluation is spent; nor within bounds, beyond which the points may lie."""
-    known_of = {(0, 3): [0, 3], (0,): [0, 3], (3,): [0, 1, 2, 3, 4]}
-    for wrong, rows in known_of.items():
-        error = np.where(np.isin(np.arange(5), rows), 0.0, np.inf)
+    """0 and 8, or 0 alone: no evaluation is spent."""
+    evidence = accused([1.0] * 5, Limit.NONE, value=0.0, error=0.0)
+    for wrong, rows in (([0, 3], [0, 3]), ([0], [0, 3]), ([3], [0, 1, 2, 3])):
         setting = known(bound_together)
-        assert not tied(setting, accused([1.0] * 5, Limit.NONE, value=0.0, error=error), wrong, np.ones(5))
+        assert not _tied(setting, evidence, np.array(wrong), np.array(rows), np.ones(5))
         assert setting.objective.nfev == 0
-    setting = replace(known(bound_together), room=(np.ones(5), np.ones(5)))
-    assert not tied(setting, accused([1.0, 1.0], Limit.NONE, value=0.0, error=0.0), [0], np.ones(2))
-    assert setting.objective.nfev == 0
+
+
+class Asked:
+    """Stands for what is asked of evidence: notes it, and answers that slopes span 1.5, and explain as is said."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, explained: bool = False, tied: bool = False
+    ) -> None:
+        self.explained, self.tied = explained, tied
+        self.of: list[Any] = []
+        monkeypatch.setattr(module, "where_kinks_meet", self.where_kinks_meet)
+        monkeypatch.setattr(module, "_explained", self.explains)
+        monkeypatch.setattr(module, "_tied", self.ties)
+
+    def where_kinks_meet(self, setting: Setting, evidence: Entries, *kinds: Any) -> float:
+        """Of which entries."""
+        setting.objective.value(setting.x)
+        self.of.append(("meet", *[kind.tolist() for kind in kinds]))
+        return 1.5
+
+    def explains(self, setting: Setting, evidence: Entries, k: int, span: float) -> tuple[bool, bool]:
+        """By the span."""
+        self.of.append((k, span))
+        return self.explained, self.explained
+
+    def ties(self, setting: Setting, evidence: Entries, wrong: Any, rows: Any, outside: Any) -> bool:
+        """Of which entries, and what they are off by."""
+        self.of.append(("tied", wrong.tolist(), rows.tolist(), outside.tolist()))
+        return self.tied
+
+
+def test_what_is_off_by_most_is_explained_first(monkeypatch: pytest.MonkeyPatch):
+    """If it is not, what no more than the slopes span is off by is open, and nothing else; and no other is asked."""
+    asked = Asked(monkeypatch)
+    evidence = accused([1.5, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    after = module._without_where_kinks_meet(known(), evidence)
+    assert asked.of == [("meet", [0, 1, 2], [1, 2, 0]), (1, 1.5)]
+    assert after.judgement.wrong.tolist() == [False, True, True]
+    assert after.estimate.limit.tolist() == [Limit.KINKS, Limit.KINK, Limit.KINK]
+    # What was asked of f is counted.
+    assert after.estimate.nfev == evidence.estimate.nfev + 1
+
+
+def test_within_bounds_nothing_is_asked_beside_x(monkeypatch: pytest.MonkeyPatch):
+    """The points may lie beyond them."""
+    asked = Asked(monkeypatch)
+    evidence = accused([1.5, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    setting = replace(known(), room=(np.ones(5), np.ones(5)))
+    assert module._without_where_kinks_meet(setting, evidence) is evidence
+    assert asked.of == []
+
+
+@pytest.mark.parametrize("explained", [False, True])
+def test_outputs_are_asked_as_long_as_they_are_explained(monkeypatch: pytest.MonkeyPatch, explained: bool):
+    """First the one with the entry that is off by most."""
+    asked = Asked(monkeypatch, explained=explained)
+    one = known(lambda x: 0.0, x=np.zeros(3), scales=np.ones(3))
+    setting = Setting(
+        one.objective, one.x, np.zeros(2), one.scales, one.tolerance, level=1e-15, relative_step=1e-3
+    )
+    evidence = accused([2.0, 5.0, 3.0, 2.0, 4.0, 6.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    module._without_where_kinks_meet(setting, evidence)
+    entries = [5, 4, 3, 1, 2, 0] if explained else [5]
+    assert [k for k, *_ in asked.of if k != "meet"] == entries
+    assert [of for of in asked.of if of[0] == "meet"] == [
+        ("meet", [3, 4, 5], [5, 4, 3]), *([("meet", [0, 1, 2], [1, 2, 0])] if explained else [])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("subgradient", [False, True])
+def test_what_lies_among_slopes_beside_x_passes_where_subgradients_do(
+    monkeypatch: pytest.MonkeyPatch, subgradient: bool
+):
+    """Each is asked for itself."""
+    asked = Asked(monkeypatch, explained=True)
+    evidence = accused([1.0, 5.0, 3.0], Limit.KINK, sided=0.0, left=1.0, right=1.0)
+    after = module._without_where_kinks_meet(replace(known(), subgradient=subgradient), evidence)
+    assert asked.of[1:] == [(1, 1.5), (2, 1.5), (0, 1.5)]
+    assert not after.judgement.wrong.any()
+    for passed in (after.judgement.verified, after.judgement.subgradient):
+        assert passed.tolist() == [subgradient] * 3
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_array_without_kinks_is_asked_of_where_it_is_tied(monkeypatch: pytest.MonkeyPatch, tied: bool):
+    """b is smooth, and off by most; else it is wrong whatever the kinks of a explain."""
+    asked = Asked(monkeypatch, explained=True, tied=tied)
+    evidence = accused([1.0, 5.0, 3.0, 2.0, 9.0], Limit.KINK, sided=[0, 0, 0, np.nan, 0], left=1.0, right=1.0)
+    evidence.estimate.limit[3:] = Limit.NONE
+    after = module._without_where_kinks_meet(known(), evidence)
+    assert asked.of[0] == ("tied", [4, 1, 2, 0], [0, 1, 2, 4], [1.0, 5.0, 3.0, 2.0, 9.0])
+    meet = ("meet", [0, 1, 2, 4], [4, 1, 2, 0]) if tied else ("meet", [0, 1, 2], [1, 2, 0])
+    assert asked.of[1:] == [meet, *[(k, 1.5) for k in meet[2]]]
+    assert after.judgement.wrong.tolist() == [False, False, False, True, not tied]
