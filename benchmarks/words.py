@@ -193,13 +193,10 @@ def _softmax(z: Array, axis: int = -1) -> Array:
     return e / e.sum(axis=axis, keepdims=True)
 
 
-def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind]) -> Problem:
+def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind | None]) -> Problem:
     """A map with the derivatives, functions of x, that people take for its own."""
-    # Entries of a matrix that are not kept are zeros that should be none: both are said.
     own = [
-        Mistake(
-            name, lambda d, x, rng, wrong=wrong: wrong(x), (kind, *(ZERO if "assigned, the" in name else ()))
-        )
+        Mistake(name, lambda d, x, rng, wrong=wrong: wrong(x), () if kind is None else (kind,))
         for name, wrong, kind in mistakes
     ]
     spoilt = [Mistake(f"{m.name}, spoilt", _spoilt(m.change)) for m in own]
@@ -284,7 +281,7 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
             (
                 "a difference quotient",
                 lambda x, a=a: a * (np.sin(x + 1e-3) - np.sin(x)) / 1e-3,
-                Kind.DIFFERENCE,
+                None,
             ),
         )
         counts = rng.integers(1, 4, shape)
@@ -344,7 +341,7 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
             return np.where(later == 1, right, 0.0)
 
         for make, what in ((_matrix, "jacobian"), (_products, "vjp")):
-            wrong = ("assigned, the last stays", last, Kind.MULTIPLE)
+            wrong = ("assigned, the last stays", last, Kind.ZERO)
             yield _given(make(f"{what} of gathered {outputs}", gather, jac_gather, x), wrong)
 
     yield from _of_training(rng)

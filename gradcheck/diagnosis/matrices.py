@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
-from gradcheck.diagnosis.untold import same_beside
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
 from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.problem import Problem
@@ -37,8 +36,7 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
         matrix=names is not None, setting=None if evidence.interrupted else problem,
     )  # fmt: skip
     grad = None if again is None or again.at is None or evidence.interrupted else again.elsewhere
-    causes = diagnose(subject, evidence, grad)
-    return causes + same_beside(subject, evidence, causes, grad)
+    return diagnose(subject, evidence, grad)
 
 
 def _known(matrix: Matrix, judged: Entries) -> Flat:

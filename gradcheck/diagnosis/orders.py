@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
+from gradcheck.diagnosis.regions import everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, SAME, SAMPLE, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
@@ -131,7 +131,6 @@ def _orders(s: Scope, array: Array) -> Orders:
                     array.transpose(*order, len(axes)),
                 )
     yield from _exchanged(s, array)
-    yield from _block_transposed(s, array)
     yield from _shifted(s, array)
     for some in _sets([k for k in axes if b.shape[k] > 1]):
         given = "" if len(some) == len(axes) > 1 else f", {some[0] if len(some) == 1 else some}"
@@ -159,19 +158,6 @@ def _exchanged(s: Scope, array: Array) -> Orders:
         moved[entries] = moved[entries[::-1]]
         one, other = (f"{b.name}[{', '.join(map(str, b.index(b.start + parts * int(k))))}]" for k in entries)
         yield Cause(Kind.EXCHANGED, wrong_place(s), moves=((one, other), (other, one))), moved
-
-
-def _block_transposed(s: Scope, array: Array) -> Orders:
-    """The square block of a matrix in which all wrong entries lie; of four entries it is an exchange of two."""
-    b = s.blocks[0]
-    if len(b.shape) != 2:
-        return
-    box = box_around(b, s.at[s.wrong])
-    (top, bottom), (left, right) = box.ranges[:2]
-    if bottom - top == right - left > 2:
-        moved = array.copy()
-        moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)
-        yield Cause(Kind.TRANSPOSED, block_place(b, int(s.wrong.sum()), box)), moved
 
 
 def _shifted(s: Scope, array: Array) -> Orders:

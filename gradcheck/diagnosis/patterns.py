@@ -13,18 +13,15 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Index
 from gradcheck.diagnosis.regions import (
-    ACCIDENT,
     everywhere,
     holds,
     index_of,
     noun_of,
     place_of_zeros,
-    rare,
     wrong_place,
 )  # fmt: skip
 from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
-from gradcheck.parameters.functions import whole_numbers_tell
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -61,8 +58,7 @@ def missing(s: Scope) -> Cause | None:
         return Cause(Kind.REAL, everywhere(s))
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    place = place_of_zeros(s) or (wrong_place(s) if some else everywhere(s))
-    return Cause(Kind.ZERO, place, span=rare(s, place))
+    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s) if some else everywhere(s)))
 
 
 def factor(s: Scope) -> Cause | None:
@@ -80,12 +76,8 @@ def factor(s: Scope) -> Cause | None:
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
             place = holds(s, s.analytic / value, choices=choices)
-            if place is None and known.kind is Kind.SIGN:
-                place = _of_judged(s, s.analytic / value)
             if place is not None:
-                open_ = known.origin in ("", "3", "1/3") and known.length not in (-1, 2)
-                told = s.told_by_x(c, spread) if open_ else ""
-                return replace(known, place=place, value=value, bar=spread, order=told)
+                return replace(known, place=place, value=value, bar=spread)
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
         return alike(s)
@@ -100,9 +92,7 @@ def factor(s: Scope) -> Cause | None:
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
     if place is None:
         return None
-    origin = "" if both else _over_norm(s, c)
-    told = "" if origin else s.told_by_x(c, spread)
-    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin, order=told)
+    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin="" if both else _over_norm(s, c))
 
 
 def alike(s: Scope) -> Cause | None:
@@ -118,19 +108,7 @@ def alike(s: Scope) -> Cause | None:
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1) or (near and not s.complete):
         return None
-    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread, order=s.told_by_x(c, spread))
-
-
-def _of_judged(s: Scope, explained: Array) -> Place | None:
-    """The wrong entries that were judged, of an array in which some are wrong and others right, here and there.
-
-    A sign alone, which fits one entry by no accident: of others nobody knows which of both they are, as of |g| for g.
-    """
-    fits, right = s.fits(explained), s.tested & ~s.wrong
-    mixed = right.any() and not fits[right].all() and not s.complete and s.witnesses.size > MARGIN
-    if not (mixed and fits[s.wrong].all() and s.convinces(explained)):
-        return None
-    return Place(s.names, int(s.wrong.sum()), Extent.JUDGED)
+    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
 
 
 def _over_norm(s: Scope, c: float) -> str:
@@ -233,10 +211,7 @@ def conjugate(s: Scope) -> Cause | None:
 
 
 def clipped(s: Scope) -> Cause | None:
-    """No entry larger than some c, where those of the other side are: these are +c or -c, and the others right."""
-    turned = replace(s, analytic=s.numerical, numerical=s.analytic) if s.complete else None
-    if turned is not None and _clipped(turned):
-        return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
+    """No entry larger than some c, where numerical ones are: these are +c or -c, and the others right."""
     more = s.some_more() if s.analytic.any() and _clipped(s) else None
     known = more is not None and _clipped(more)
     return Cause(Kind.CLIPPED, everywhere(more or s), vague=True, value=_most(s)) if known else None
@@ -249,33 +224,8 @@ def _most(s: Scope) -> float:
 
 def _clipped(s: Scope) -> bool:
     g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], _most(s)
-    near = SAME * c + (s.bar[s.wrong] if s.complete else 0.0)
-    most = (np.abs(np.abs(g) - c) <= near).all() and (np.abs(r) > c).all() and (g * r > 0).all()
+    most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
-
-
-def assigned(s: Scope) -> Cause | None:
-    """Of the entries of each column of a matrix the last alone, where several are not zero.
-
-    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none,
-    nor is a row or a block that is 0: that the others are left out says all.
-    """
-    if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
-        return None
-    shape = s.blocks[0].shape
-    kept = (s.analytic != 0.0).reshape(shape)
-    rows, columns = np.nonzero(s.wrong.reshape(shape))
-    block = kept[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    if not kept[~np.eye(shape[0], shape[1], dtype=bool)].any() or not block.any():
-        return None
-    several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
-    count = several.sum(axis=0)
-    # By accident it is as likely as any other entry of its column; columns that lack the same row share the accident.
-    if np.prod(1.0 / np.sort(count[count > 1])[: np.unique(rows).size]) > ACCIDENT:
-        return None
-    # (m, n) where the last of several lies.
-    last = (several[::-1] & (np.cumsum(several[::-1], axis=0) == 1))[::-1]
-    return Cause(Kind.MULTIPLE, wrong_place(s), order="last") if np.array_equal(kept, last) else None
 
 
 def multiple(s: Scope) -> Cause | None:
@@ -293,8 +243,6 @@ def _multiple(s: Scope) -> Cause | None:
     smaller = (s.analytic != 0) & (np.abs(s.analytic) < (1.0 - SAME) * _most(s))
     alike = np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0
     if alike or (_clipped(s) and smaller.any()):
-        return None
-    if whole_numbers_tell(s.x[s.wrong], r / g):
         return None
     arrays = np.searchsorted([b.stop for b in s.blocks], s.at[s.wrong], side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):

@@ -13,7 +13,7 @@ from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
-from gradcheck.results.cause import TRIANGLES, Extent, Place
+from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
@@ -92,23 +92,6 @@ def common_place(s: Scope) -> Place | None:
     """The row, column or block where all wrong entries lie, be others there right; None without one."""
     place = _region(s, False) if s.wrong.sum() > 1 else None
     return None if place is None else replace(place, judged=not s.complete)
-
-
-def rare(s: Scope, place: Place) -> tuple[float, float] | None:
-    """How many entries of a block or a triangle are wrong, and how many are known; None where most are, and of a line.
-
-    It is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
-    as a whole is 0 on one side alone.
-    """
-    b, wide = s.blocks[0], sum(stop - start > 1 for start, stop in place.box) if place.step == 1 else 0
-    if place.extent in TRIANGLES:
-        inside = dict(_triangles(*index_of(b, s.at)))[place.extent]
-    elif place.extent is Extent.OUTSIDE or (place.extent is Extent.BOX and wide >= min(2, len(place.box))):
-        inside = in_box(b, _of_whole_entries(b, place.box), s.at) ^ (place.extent is Extent.OUTSIDE)
-    else:
-        return None
-    wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
-    return (float(wrong), float(known)) if 2 * wrong < known else None
 
 
 def _entry(s: Scope, at: int, alone: bool) -> Place:
@@ -196,6 +179,7 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             continue
         inside, size = in_box(block, candidate, s.at), candidate.size
         full = (alone or int(inside.sum()) == size) and _fills(s, against, inside)
+        full = full and (candidate in slabs or _mostly(s, inside))
         share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
         # Where not all is known the box is that of a sample: most of an array is none.
         narrow = s.complete or 2 * size <= block.size
@@ -206,35 +190,7 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             return block_place(block, wrong, candidate)
     if not told:
         return lines
-    place = _each_of_step(block, s.at[s.wrong] - block.start, wrong)
-    if place is not None and _fills(
-        s, against, np.isin(s.at, np.arange(*place.box[0], place.step) + block.start)
-    ):
-        return place
-    return _diagonal(s, against, filled) or lines or _outside(s, against, filled)
-
-
-def _each_of_step(block: Block, at: Index, count: int) -> Place | None:
-    """Each second entry of a part of a vector, or each third: a column made flat, one of several unknowns."""
-    if len(block.shape) != 1 or block.is_complex or at.size < SOME:
-        return None
-    start, last, step = int(at[0]), int(at[-1]), int(np.gcd.reduce(np.diff(at)))
-    stop = block.size if last + step >= block.size else last + 1
-    place = Place((block.name,), count, Extent.BOX, box=((start, stop),), shape=block.shape, step=step)
-    return place if step > 1 else None
-
-
-def _outside(s: Scope, against: Mask, filled: bool) -> Place | None:
-    """All but a block of the inner entries: a border, the ends of a vector, the first row and column."""
-    block, wrong = s.blocks[0], int(s.wrong.sum())
-    if against.sum() < SOME or wrong < SOME:
-        return None
-    inner = box_around(block, s.at[against])
-    inside = in_box(block, inner, s.at)
-    telling = filled or (1.0 - inside.mean()) ** (wrong - 1) < ACCIDENT
-    if not telling or inside[s.wrong].any() or not _fills(s, against, ~inside):
-        return None
-    return replace(block_place(block, int(s.wrong.sum()), inner), extent=Extent.OUTSIDE)
+    return _diagonal(s, against, filled) or lines
 
 
 def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
@@ -244,7 +200,7 @@ def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
         return None
     for extent, inside in _triangles(*index_of(s.blocks[0], s.at)):
         telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
-        if inside[s.wrong].all() and (telling or _fills(s, against, inside)):
+        if inside[s.wrong].all() and (telling or (_fills(s, against, inside) and _mostly(s, inside))):
             return Place(s.names, wrong, extent, shape=shape)
     return None
 
@@ -265,6 +221,11 @@ def _some_lines(s: Scope, against: Mask) -> Place | None:
 def _fills(s: Scope, against: Mask, inside: Mask) -> bool:
     """Whether all that is at hand of a part is wrong or known, and nothing in it is right and known not to be zero."""
     return bool((s.wrong | s.known)[inside].all() and not against[inside].any())
+
+
+def _mostly(s: Scope, inside: Mask) -> bool:
+    """Whether half of what is known of a part is wrong: few among zeros are not named by it, but counted."""
+    return bool(2 * (inside & s.wrong).sum() >= (inside & s.known).sum())
 
 
 def _sample_alone(s: Scope) -> bool:
@@ -308,16 +269,6 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
     box = hull(block, block.start + np.flatnonzero(zero))
     if np.count_nonzero(zero) == box.size < block.size and in_box(block, box, wrong).all():
         return block_place(block, wrong.size, box)
-    place = _each_of_step(block, np.flatnonzero(zero), wrong.size)
-    if (
-        place is not None
-        and zero[slice(*place.box[0], place.step)].all()
-        and zero.ravel()[wrong - block.start].all()
-    ):
-        return place
-    inner = hull(block, block.start + np.flatnonzero(~zero)) if not zero.all() else box
-    if np.count_nonzero(~zero) == inner.size >= SOME and not in_box(block, inner, wrong).any():
-        return replace(block_place(block, wrong.size, inner), extent=Extent.OUTSIDE)
     if zero.ndim != 2 or min(zero.shape) < 3:
         return None
     for extent, inside in _triangles(*np.indices(zero.shape)):

@@ -15,7 +15,6 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.functions import told_by_x
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -62,11 +61,6 @@ class Subject:
         by = tuple((b.name, b.shape) for b in names.columns.blocks)
         return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)
 
-    @property
-    def coordinates(self) -> Parameters:
-        """The arrays of x, and the names of its coordinates."""
-        return self.parameters.columns if isinstance(self.parameters, JacobianNames) else self.parameters
-
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
         n = self.x.size
@@ -106,10 +100,10 @@ class Scope:
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
     of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
     what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
-    undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second derivative,
-    nan where it is not known. moves : whether f was seen to move beside x by it alone. absent : arrays of which
-    entries are left out because they are many, and whether these are known. unclaimed : arrays that hold others, of
-    which not even the claim is known, and that are right by a certificate.
+    undecided : (k,) flat indices of the entries that are neither wrong nor verified. still, moves : whether f was seen
+    to stay, or to move, beside x by it alone. absent : arrays of which entries are left out because they are many, and
+    whether these are known. unclaimed : arrays that hold others, of which not even the claim is known, and that are
+    right by a certificate.
     """
 
     subject: Subject
@@ -121,7 +115,7 @@ class Scope:
     wrong: Mask
     tested: Mask
     known: Mask
-    curvature: Flat
+    still: Mask
     moves: Mask
     ratio_bar: Flat
     undecided: Index
@@ -179,14 +173,6 @@ class Scope:
         side = np.where(self.analytic[bad] < 0.0, -1.0, 1.0)
         keys = (side * self.analytic[bad], *bases)
         return first_of_alike(keys, side * self.numerical[bad], self.bar[bad], SAME)
-
-    def told_by_x(self, c: float, spread: float) -> str:
-        """What a factor of the wrong entries is by x, as far as x tells."""
-        subject = self.subject
-        at = self.at[self.wrong] % subject.x.size
-        return (
-            told_by_x(subject.coordinates, subject.x, at, c, spread) if np.isfinite(subject.x).all() else ""
-        )
 
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
@@ -257,10 +243,10 @@ class Scope:
         if setting is None or not 0 < columns.size <= LOOKS:
             return None
         seen = derivatives_by(setting, columns)
-        numerical, bar, curvature = (part[at // n, which] for part in seen)
+        numerical, bar = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
         known = np.isfinite(numerical)
-        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known, "curvature": curvature}
+        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known}
         changed = {name: getattr(self, name).copy() for name in (*new, "wrong")}
         for name, values in new.items():
             changed[name][rows] = values
@@ -302,7 +288,7 @@ class Scope:
 
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "moves", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "still", "moves", "ratio_bar",
 )  # fmt: skip
 
 

@@ -176,9 +176,8 @@ def test_an_edge_that_is_left_out_is_no_penalty(left_out):
     x = np.array([0.7, -0.4, 1.1, -0.9, 0.3])
     report = check_gradient(f, lambda x: gradient(x, [k for k in range(6) if k != left_out]), x)
 
-    i, j = EDGES[left_out]
-    (sentence,) = report.diagnosis
-    assert sentence.startswith(f"x[{i}] and x[{j}] are off by equal and opposite amounts")
+    assert report.outcome == "FAIL"
+    assert report.diagnosis == ()
 
 
 @pytest.mark.parametrize("by_rows", [False, True], ids=["whole", "each row"])
@@ -225,21 +224,6 @@ def test_an_intercept_that_has_no_penalty_is_left_alone():
     (sentence,) = report.diagnosis
     assert "lambda x with lambda = 0.1 +-" in sentence
     assert "in x[1:9]: weight decay left out, or a negative one that f does not have?" in sentence
-
-
-@pytest.mark.parametrize("step", [1e-4, 1e-3])
-def test_a_difference_quotient_is_called_one(step):
-    """Forward differences in the place of a derivative are off by h/2 f''."""
-    a, x = np.random.default_rng(4).normal(size=(2, 12))
-
-    def quotient(x: Any) -> Any:
-        moved = x + step * np.eye(12)
-        return np.array([a @ np.sin(m) - a @ np.sin(x) for m in moved]) / step
-
-    (cause,) = check_gradient(lambda x: float(a @ np.sin(x)), quotient, x).causes
-
-    assert cause.kind is Kind.DIFFERENCE
-    assert cause.value == pytest.approx(step, rel=0.05)
 
 
 SHAPES = [((5,), "numpy.flip(analytic, 0)"), ((3, 3), "numpy.flip(analytic)"),
@@ -487,84 +471,6 @@ def test_gauss_newton_for_the_hessian_is_said_where_eigenvalues_tell():
     assert check_hessian(grad, lambda x: hess(x) + 0.01 * other, x).diagnosis == ()
 
 
-def descent(p: Any, tolerance: float) -> Any:
-    """A linear system solved by gradient descent that stops at a residual."""
-    rng = np.random.default_rng(0)
-    q, b = rng.normal(size=(20, 20)), rng.normal(size=20)
-    m = q @ q.T / 20.0 + np.eye(20) + np.diag(np.r_[p, np.zeros(14)])
-    x = np.zeros(20)
-    while np.linalg.norm(m @ x - b) > tolerance:
-        x = x - (m @ x - b) / np.linalg.norm(m, 2)
-    return x, m
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
-def test_a_solver_that_stops_early_is_told_from_a_cache(tolerance):
-    """The exact gradient, computed beforehand, disagrees by what the solver leaves; f jumps where it stops sooner."""
-    c, p = np.random.default_rng(1).normal(size=20), np.linspace(0.5, 1.5, 6)
-    x, m = descent(p, 1e-12)
-    exact = -(np.linalg.solve(m, c) * x)[:6]
-
-    def f(p: Any) -> float:
-        return float(c @ descent(p, tolerance)[0])
-
-    loose = check_gradient(f, lambda p: exact, p)
-    assert loose.causes[0].kind is Kind.STOPS
-    assert "go on to a smaller tolerance" in loose.diagnosis[0]
-    # What is off by more is named beside it, and is no cache either.
-    off = check_gradient(f, lambda p: exact * np.r_[1.0, 1.0, 1.03, 1.0, 1.0, 1.0], p)
-    assert [cause.kind for cause in off.causes] == [Kind.STOPS, Kind.ONE_ENTRY]
-    assert off.causes[1].place.entry == "x[2]"
-    far = check_gradient(f, lambda p: exact + np.r_[0.1, 0.2, 0.1, 0.3, 0.2, 0.0], p)
-    assert Kind.STOPS not in [cause.kind for cause in far.causes]
-    assert check_gradient(lambda p: float(c @ descent(p, 1e-10)[0]), lambda p: exact, p).outcome == "PASS"
-
-
-@pytest.mark.parametrize("kinks", [0.0, 1.0])
-def test_a_smooth_f_and_one_with_kinks_do_not_jump(kinks):
-    """A gradient that is off by little, of an f without a jump."""
-    a, x = np.random.default_rng(4).normal(size=(2, 8))
-
-    def f(x: Any) -> float:
-        return float(a @ np.sin(x) + kinks * np.sum(np.maximum(x - x[0] - 0.05, 0.0)))
-
-    def grad(x: Any) -> Any:
-        g = a * np.cos(x) + kinks * (x - x[0] > 0.05)
-        g[0] -= kinks * np.sum(x - x[0] > 0.05)
-        return g
-
-    assert check_gradient(f, grad, x).outcome == "PASS"
-    assert check_gradient(f, lambda x: grad(x) + 1e-3 * a[::-1], x).diagnosis == ()
-
-
-POLES: dict[str, tuple[Any, Any, Any]] = {
-    "at 0": (lambda t: 1.0 / t, lambda t: -1.0 / t**2, [1.64e-3, 2.0]),
-    "of second order": (lambda t: 1.0 / t**2, lambda t: -2.0 / t**3, [1.64e-2, 2.0]),
-    "within the size of x": (lambda t: 1.0 / (t - 1.0), lambda t: -1.0 / (t - 1.0) ** 2, [1.1, 1.7]),
-    "a tangent": (np.tan, lambda t: 1.0 + np.tan(t) ** 2, [1.45, 0.5]),
-    "a logarithm": (lambda t: np.log(np.abs(t - 1.0)), lambda t: 1.0 / (t - 1.0), [1.1, 1.7]),
-    "a jump": (lambda t: np.sin(t) + 1e-3 * np.floor(t * 9.0 + 0.45), np.cos, [1.1, 1.7]),
-}
-
-
-@pytest.mark.parametrize("name", POLES)
-def test_a_pole_beside_x_is_no_jump(name: str):
-    """What f does beyond a pole, or at one, is no step of an iteration; a step of it is still said."""
-    of, slope, point = POLES[name]
-    said = []
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        x = np.array(point) * (1.0 + 0.02 * rng.random(2))
-        right = np.diag(slope(x))
-        wrong = right + 1e-3 * np.abs(right).max() * rng.uniform(0.5, 1.0, (2, 2))
-        report = check_jacobian(of, wrong, x, rng=seed)
-        assert report.outcome == "FAIL"
-        said.append(Kind.STOPS in [cause.kind for cause in report.causes])
-
-    assert any(said) == (name == "a jump")
-
-
 def test_a_mask_that_hides_x_is_no_cache():
     """Where the gradient is 0 by mistake it does not change with x either: what is not hidden does."""
     x = np.random.default_rng(6).normal(size=20)
@@ -653,49 +559,8 @@ def test_rows_with_another_between_them_are_named_not_the_box_around():
     assert report.diagnosis == ("the wrong entries are rows 1 and 3 of x",)
 
 
-def windows(back: Callable[[Any, int, Any], None]) -> Report:
-    """check_vjp of 7 weighted windows of 3 entries; back(gradient, k, part) puts in what window k gives."""
-    weight, x = np.random.default_rng(5).normal(size=(2, 9))
-    kernel = weight[:3]
-
-    def f(x: Any) -> Any:
-        return np.sin([kernel @ x[k : k + 3] for k in range(7)])
-
-    def vjp(x: Any, u: Any) -> Any:
-        gradient = np.zeros(9)
-        for k in range(7):
-            back(gradient, k, u[k] * np.cos(kernel @ x[k : k + 3]) * kernel)
-        return gradient
-
-    return check_vjp(f, vjp, x)
-
-
-def test_windows_that_are_assigned_and_not_added_up_are_said():
-    """Contributions of any size: in each column of J that of the last window alone is left."""
-
-    def assign(gradient: Any, k: int, part: Any) -> None:
-        gradient[k : k + 3] = part
-
-    def middle(gradient: Any, k: int, part: Any) -> None:
-        gradient[k + 1] = part[1]
-
-    def add(gradient: Any, k: int, part: Any) -> None:
-        gradient[k : k + 3] += part
-
-    found, other, right = windows(assign), windows(middle), windows(add)
-
-    assert found.diagnosis == (
-        "analytic is 0 in all 12 wrong entries of J, numerical is not: a term is missing",
-        "of the entries of each column of J analytic has the last alone: "
-        "assigned where it should be added up (indices that repeat, windows that overlap)?",
-    )
-    assert not other
-    assert all(cause.kind is not Kind.MULTIPLE for cause in other.causes)
-    assert right
-
-
-def test_a_diagonal_alone_is_not_called_assigned():
-    """Of an upper triangle the diagonal is the last of each column, and of a matrix its own."""
+def test_a_diagonal_alone_lacks_what_is_above_it():
+    """Of an upper triangle."""
     a, x, *_ = matrices(8)
     a = np.triu(a)
 
@@ -726,8 +591,8 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize("name", LEFT_OUT)
 @pytest.mark.parametrize("check", ["jacobian", "vjp", "jvp"])
-def test_rows_and_blocks_left_out_are_not_called_assigned(check, name):
-    """One piece of zeros: that it leaves every column its first entry, or its last, is one accident for all columns."""
+def test_rows_and_blocks_left_out_are_named(check, name):
+    """One piece of zeros of a Jacobian or a product."""
     a, left_out, where = LEFT_OUT[name]
     x = np.random.default_rng(5).normal(size=a.shape[1])
     wrong = changed(a, left_out, np.zeros_like)
@@ -742,30 +607,6 @@ def test_rows_and_blocks_left_out_are_not_called_assigned(check, name):
     }[check]()
 
     assert report.diagnosis == (f"analytic is 0 in {where}, numerical is not: a term is missing",)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", [check_jacobian, check_hessian])
-@pytest.mark.parametrize("step", [1e-3, 1e-4])
-def test_a_matrix_made_by_differences_is_called_so(check, step):
-    """Forward differences of the function itself; with an error of the same size in other places, nothing is said."""
-    rng = np.random.default_rng(8)
-    b, y, x = rng.normal(size=(9, 6)), rng.normal(size=9), rng.normal(size=6)
-
-    def f(x: Any) -> Any:
-        return b.T @ ((1.0 - np.tanh(b @ x) ** 2) * (np.tanh(b @ x) - y))
-
-    def by_differences(x: Any) -> Any:
-        return np.stack([(f(x + step * e) - f(x)) / step for e in np.eye(6)], axis=1)
-
-    def right(x: Any) -> Any:
-        t = np.tanh(b @ x)
-        return b.T @ (((1.0 - t * t) ** 2 + (t - y) * (-2.0 * t * (1.0 - t * t)))[:, None] * b)
-
-    (words,) = check(f, by_differences, x).diagnosis
-    assert words.startswith(f"analytic - numerical = h/2 f'' with h = {step:g} in all 36 entries of ")
-    moved = check(f, lambda x: right(x) + np.roll(by_differences(x) - right(x), 1, 0), x)
-    assert Kind.DIFFERENCE not in [cause.kind for cause in moved.causes]
 
 
 def test_a_mean_is_known_by_the_lengths_of_what_a_vjp_maps():
