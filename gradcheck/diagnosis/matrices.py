@@ -25,7 +25,7 @@ from gradcheck.results.verdict import Tolerance, judge
 def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tuple[Cause, ...]:
     """What kind of mistake fits what is claimed: a gradient, named as x is, or a matrix.
 
-    again : asks for the derivative elsewhere, at most four times, only where nothing else explains it.
+    again : asks for the derivative elsewhere, at most three times, only where nothing else explains it.
     """
     names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
     if not wrong or (names is not None and names.size > MOST_ENTRIES):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
 from gradcheck.results.cause import Extent, Place
@@ -20,8 +18,6 @@ from gradcheck.results.verdict import accepted, larger
 ACCIDENT = 0.01
 # So many zeros that are wrong, and none that is right, tell of all others.
 SOME = 3
-# Blocks that are tried, with the sum of the entries of each.
-BLOCKS = 10**6
 
 
 def holds(
@@ -46,10 +42,10 @@ def holds(
     confirmed = s.confirmed(mended)
     nothing_else = confirmed is False
     if nothing_else:
-        # What nobody judged may be right as well, all of it or what lies outside of a block.
+        # What nobody judged may be right as well.
         mended = np.where(s.wrong, explained, s.analytic)
         if whole or not s.confirmed(mended):
-            return _bounded(s, explained, fits)
+            return None
     place = everywhere(s, bool(confirmed)) if whole else wrong_place(s, bool(confirmed), fits)
     if s.whole and confirmed is not None:
         place = replace(place, settled=True, changed=_changed(s, mended))
@@ -70,9 +66,7 @@ def everywhere(s: Scope, confirmed: bool | None = False) -> Place:
     extent, those = Extent.TESTED, s.tested
     if s.unclaimed.intersection(s.names):
         extent, those = Extent.JUDGED, s.wrong
-    # Those that share a row or column are named with it.
-    line = _one_line(s.blocks[0], s.at[those]) if len(s.blocks) == 1 else None
-    return replace(line or Place(s.names, int(those.sum()), extent), extent=extent)
+    return Place(s.names, int(those.sum()), extent)
 
 
 def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None) -> Place:
@@ -111,55 +105,6 @@ def _against(s: Scope, fits: Mask | None) -> Mask:
     fits : those that an explanation leaves right.
     """
     return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
-
-
-def _bounded(s: Scope, explained: Flat, fits: Mask) -> Place | None:
-    """The one block, as far as nobody judged its edges, that is off by as much as f is along two directions; else None.
-
-    None too where so many blocks could be that one may by accident.
-    """
-    b, edges = s.blocks[0], list[Index]()
-    if len(s.blocks) > 1 or not b.shape or b.is_complex or not s.whole or not np.isfinite(explained).all():
-        return None
-    for along in index_of(b, s.at):
-        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
-        edges += [np.arange(outer.min(), inner.min() + 1), np.arange(inner.max(), outer.max() + 1) + 1]
-    accidents, agree = float(math.prod(edge.size for edge in edges)), np.ones((), bool)
-    if accidents > BLOCKS:
-        return None
-    for which in range(2):
-        direction = s.subject.direction(s.blocks, s.at, which)
-        if direction is None:
-            return None
-        # One number of all outputs: each is taken with a weight of its own.
-        units = random_units(generator_of(17 + which), direction.value.size)
-        tangent = (units[:, None] * direction.tangent).ravel()[s.at]
-        terms = (explained - s.analytic) * tangent
-        value = float(units @ direction.value) - float(s.analytic @ tangent)
-        rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-        off = float(np.abs(units) @ direction.bar) + rounding
-        agree = agree & (np.abs(_of_blocks(terms.reshape(b.shape), edges) - value) <= off)
-        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-        accidents *= 2.0 * off / max(root_mean_square(terms), 1e-300)
-    found = np.argwhere(agree)
-    if accidents > ACCIDENT or len(found) != 1:
-        return None
-    ends = [int(edge[k]) for edge, k in zip(edges, found[0], strict=True)]
-    box = Box(tuple(zip(ends[::2], ends[1::2], strict=True)))
-    inside = in_box(b, box, s.at)
-    if (inside & _against(s, fits)).any():
-        return None
-    changed = _changed(s, np.where(inside, explained, s.analytic))
-    return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
-
-
-def _of_blocks(terms: Flat, edges: Sequence[Index]) -> Flat:
-    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
-    for axis in range(0, len(edges), 2):
-        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
-        below, above = (sums.take(edge, axis) for edge in edges[axis : axis + 2])
-        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
-    return terms
 
 
 def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
@@ -280,29 +225,6 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
 def _triangles(i: Index, j: Index) -> tuple[tuple[Extent, Mask], ...]:
     """The parts that the diagonal makes of a matrix, and which entries (i, j) lie in them."""
     return (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j)
-
-
-def two_lines(s: Scope) -> dict[str, Index]:
-    """The names of the two rows, or columns, that hold all wrong entries of a matrix, and where their entries are."""
-    block = s.blocks[0]
-    if len(block.shape) != 2 or block.is_complex:
-        return {}
-    for axis, along in enumerate(index_of(block, s.at)):
-        lines = np.unique(along[s.wrong])
-        if lines.size == 2 and block.shape[1 - axis] > 1:
-            noun = noun_of(block, axis)
-            return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
-    return {}
-
-
-def _one_line(block: Block, at: Index) -> Place | None:
-    """The row or column of a matrix in which all of some entries lie; None without one."""
-    if at.size < 2 or len(block.shape) != 2 or block.is_complex:
-        return None
-    for axis, span in enumerate(hull(block, at).ranges):
-        if span[1] - span[0] == 1:
-            return block_place(block, at.size, whole_box(block).along(axis, span))
-    return None
 
 
 def lines_place(block: Block, count: int, axis: int, lines: Index) -> Place:

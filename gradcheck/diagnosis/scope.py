@@ -48,7 +48,7 @@ class Subject:
     matrix: bool = False
     setting: Setting | None = None
     # What was measured along directions, shared by all that `replace` makes of it.
-    _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
+    _directions: dict[tuple[Block, ...], Slope | None] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -78,19 +78,19 @@ class Subject:
             return None
         return setting if setting.objective.remaining >= COST * directions else None
 
-    def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
+    def direction(self, blocks: tuple[Block, ...], at: Index) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
-        Of a matrix along all of x. which : there are several.
+        Of a matrix along all of x.
         """
         setting = self.measurable()
-        if (blocks, which) not in self._directions and setting is not None:
+        if blocks not in self._directions and setting is not None:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            units = random_units(generator_of(7 + which), self.x.size)
+            units = random_units(generator_of(7), self.x.size)
             tangent = np.where(moved, units * setting.scales, 0.0)
-            self._directions[blocks, which] = slope_along(setting, tangent)
-        return self._directions.get((blocks, which))
+            self._directions[blocks] = slope_along(setting, tangent)
+        return self._directions.get(blocks)
 
 
 @dataclass(frozen=True)

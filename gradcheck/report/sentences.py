@@ -99,16 +99,15 @@ def _lines_of(origin: str) -> tuple[str, str, str]:
 def place_words(place: Place) -> str:
     """`all 500 entries of params["W2"]`, `row 3 of x`, `x[2] alone`."""
     names = _names(place.arrays)
-    within = _box(place) if place.box else names
     match place.extent:
         case Extent.ALL:
             return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count, 'tested ')} of {within}"
+            return f"{_all(place.count, 'tested ')} of {names}"
         case Extent.WRONG:
             return f"{_all(place.count, 'wrong ')} of {names}"
         case Extent.JUDGED:
-            return f"{_all(place.count, 'wrong ')} of {within} that {'was' if place.count == 1 else 'were'} judged"
+            return f"{_all(place.count, 'wrong ')} of {names} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:

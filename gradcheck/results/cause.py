@@ -84,10 +84,10 @@ class Place:
     """Where an explanation holds.
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
-    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED or
-    JUDGED in a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction
-    through all of these arrays shows that nothing else in them is wrong; changed : how many entries are, then.
-    judged : whether it holds those that were judged, of others that may be wrong.
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX. axis, lines :
+    which indices along which axis, where it is LINES. settled : whether a direction through all of these arrays shows
+    that nothing else in them is wrong; changed : how many entries are, then. judged : whether it holds those that were
+    judged, of others that may be wrong.
     """
 
     arrays: tuple[str, ...]

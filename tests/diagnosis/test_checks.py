@@ -844,7 +844,7 @@ def test_where_directions_certify_other_rows_a_factor_is_said_of_what_is_wrong()
         of_half,
     )
     assert of_a_row == (
-        "analytic = 2 x numerical in all 3 wrong entries of column 3 of J that were judged: a factor 2 too many"
+        "analytic = 2 x numerical in all 3 wrong entries of J that were judged: a factor 2 too many"
     )
     assert re.fullmatch(
         r"analytic = 2 x numerical in all \d+ tested entries of J: a factor 2 too many", of_all
