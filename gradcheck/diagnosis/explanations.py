@@ -29,6 +29,7 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
 Gradient = Callable[[Flat], Flat]
+Pattern = Callable[[Scope], Cause | None]
 
 # So many times what is accepted at least one entry is off by where others are told to be right.
 CLEAR = 100.0
@@ -184,16 +185,23 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None
 
 
+def judged_more(s: Scope, pattern: Pattern) -> Cause | None:
+    """What a pattern finds, and finds again with more entries judged: no direction tells of those that are not."""
+    more = s.some_more() if pattern(s) is not None else None
+    return None if more is None else pattern(more)
+
+
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. What sums, means and functions
 # of x make is asked where nothing simpler explains, and what fits a constant or tells a range alone after that.
-EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
+EXACT: tuple[Pattern, ...] = (
     patterns.missing, patterns.conjugate, patterns.factor, rearranged, folded,
 )  # fmt: skip
-BY_X: tuple[Callable[[Scope], Cause | None], ...] = (
+BY_X: tuple[Pattern, ...] = (
     projections.reduced, projections.projected, projections.lacking, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
-FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, terms.cut, patterns.clipped, terms.float32, terms.unused, patterns.multiple, patterns.scaled,
+FITTED: tuple[Pattern, ...] = (
+    projections.repeated, terms.cut, partial(judged_more, pattern=patterns.clipped), terms.float32, terms.unused,
+    partial(judged_more, pattern=patterns.multiple), patterns.scaled,
     partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.gauss_newton,
 )  # fmt: skip

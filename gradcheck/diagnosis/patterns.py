@@ -212,9 +212,8 @@ def conjugate(s: Scope) -> Cause | None:
 
 def clipped(s: Scope) -> Cause | None:
     """No entry larger than some c, where numerical ones are: these are +c or -c, and the others right."""
-    more = s.some_more() if s.analytic.any() and _clipped(s) else None
-    known = more is not None and _clipped(more)
-    return Cause(Kind.CLIPPED, everywhere(more or s), vague=True, value=_most(s)) if known else None
+    seen = s.analytic.any() and _clipped(s)
+    return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(s)) if seen else None
 
 
 def _most(s: Scope) -> float:
@@ -230,13 +229,6 @@ def _clipped(s: Scope) -> bool:
 
 def multiple(s: Scope) -> Cause | None:
     """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
-    found = _multiple(s)
-    # Of entries that nobody judged k is not known, and no direction tells.
-    more = s.some_more() if found is not None else None
-    return None if more is None else _multiple(more)
-
-
-def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that. So is
     # one beside smaller ones; ones and zeros alone are counts.

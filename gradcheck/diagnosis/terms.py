@@ -74,7 +74,8 @@ def unused(s: Scope) -> Cause | None:
     mine = s.wrong & s.tested
     if s.moves[mine].any() or _bends(s, mine & ~s.still):
         return Cause(Kind.STATIONARY, place, 1, lacking=not s.moves[mine].all())
-    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
+    beyond = _beyond(s)
+    return Cause(Kind.UNUSED, place, 1, origin=beyond, order="clamp" if beyond else "")
 
 
 def _bends(s: Scope, unknown: Mask) -> bool:

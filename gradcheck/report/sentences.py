@@ -29,13 +29,17 @@ TERMS = {
     Kind.CENTRED: "a constant left out", Kind.NOT_CENTRED: "a constant that f does not have",
 }  # fmt: skip
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
+NO_SLOPE = "numerical is 0 in {where}, analytic is not: "
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
+# filled : of a shift, what came round.
 SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.ZERO: "analytic is 0 in {where}, numerical is not: a term is missing",
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
-    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.REVERSED: MOVED,
+    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.TRANSPOSED: "{name} is transposed",
     Kind.PERMUTED: "{name} is permuted: {c.order} fits", Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED,
+    Kind.REVERSED: MOVED, Kind.SHIFTED: MOVED + "{filled}",
+    Kind.REORDERED: "the values in {where} are right, but in another order",
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
@@ -66,6 +70,10 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
     Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
+    Kind.UNUSED: NO_SLOPE + "f does not use them there (a mask, a clip)?",
+    (Kind.UNUSED, "clamp"): NO_SLOPE + "those with {c.origin}; a clamp that is not differentiated?",
+    (Kind.STATIONARY, False): NO_SLOPE + "f moves beside x, its slope there is 0 (a minimum, a saddle?)",
+    Kind.STATIONARY: NO_SLOPE + "f has no slope there (a minimum, a mask?)",
     Kind.DELTA: "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
         "a small constant inside a logarithm, as in log(x + d), left out?",
     (Kind.GAUSS_NEWTON, True): f"analytic is symmetric and has no negative eigenvalue, numerical has: {SECOND}",
@@ -83,7 +91,8 @@ def cause_sentence(c: Cause) -> str:
     said = next(SENTENCES[k] for k in ((c.kind, c.order), (c.kind, c.lacking), c.kind) if k in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
     or_ = f", or {TERMS[c.kind]}" if c.length == 1 and c.kind in TERMS else ""
-    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_)
+    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
+    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_, filled=filled)
 
 
 def _lines_of(origin: str) -> tuple[str, str, str]:
@@ -253,34 +262,10 @@ def _conjugate(c: Cause) -> str:
     return f"analytic is {half}the conjugate of numerical in {place_words(c.place)}: {whose}"
 
 
-def _transposed(c: Cause) -> str:
-    return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
-
-
-def _shifted(c: Cause) -> str:
-    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
-    return MOVED.format(name=_names(c.place.arrays), c=c) + filled
-
-
-def _reordered(c: Cause) -> str:
-    return f"the values in {place_words(c.place)} are right, but in another order"
-
-
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
     differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
-
-
-def _unused(c: Cause) -> str:
-    """F has no slope, where analytic has one."""
-    why = "f does not use them there (a mask, a clip)?"
-    if c.kind is Kind.STATIONARY:
-        why = "f moves beside x, its slope there is 0 (a minimum, a saddle?)"
-        why = "f has no slope there (a minimum, a mask?)" if c.lacking else why
-    if c.origin:
-        why = f"those with {c.origin}; a clamp that is not differentiated?"
-    return f"numerical is 0 in {place_words(c.place)}, analytic is not: {why}"
 
 
 def _multiple(c: Cause) -> str:
@@ -328,11 +313,9 @@ def _between(c: Cause) -> str:
 
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
-    Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.SHIFTED: _shifted, Kind.LINES: _lines, Kind.REORDERED: _reordered,
-    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
+    Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.FOLDED: _folded,
+    Kind.LINES: _lines, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
     Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation,
-    Kind.UNUSED: _unused, Kind.STATIONARY: _unused,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
     Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip
