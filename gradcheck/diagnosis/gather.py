@@ -71,8 +71,8 @@ def _known(subject: Subject, evidence: Evidence, told: Entries, at: Index) -> Co
     """
     found = told.estimate
     analytic = subject.analytic[at]
-    numerical, bar = (np.full(at.size, np.nan, found.value.dtype) for _ in range(2))
-    wrong, tested, known, still, moves = (np.zeros(at.size, bool) for _ in range(5))
+    numerical, bar, moves = (np.full(at.size, np.nan, found.value.dtype) for _ in range(3))
+    wrong, tested, known = (np.zeros(at.size, bool) for _ in range(3))
     ratio_bar = np.full(at.size, np.inf)
     for b in subject.parameters.blocks:
         bound = _bound(evidence, b)
@@ -92,12 +92,12 @@ def _known(subject: Subject, evidence: Evidence, told: Entries, at: Index) -> Co
     mine = np.searchsorted(at, told.coordinates)
     known[mine] = tested[mine] = True
     numerical[mine], bar[mine], wrong[mine] = found.value, 3.0 * found.error, told.judgement.wrong
+    moved = found.chord > MOVES * found.noise
     # The complex step sees the slope alone: it has no second derivative.
-    moves[mine] = found.chord > MOVES * found.noise
-    still[mine] = np.isfinite(found.curvature) & ~moves[mine]
+    moves[mine] = np.where(moved | np.isfinite(found.curvature), moved, np.nan)
     return {
         "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": tested,
-        "known": known, "still": still, "moves": moves, "ratio_bar": ratio_bar,
+        "known": known, "moves": moves, "ratio_bar": ratio_bar,
     }  # fmt: skip
 
 

@@ -100,10 +100,10 @@ class Scope:
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
     of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
     what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
-    undecided : (k,) flat indices of the entries that are neither wrong nor verified. still, moves : whether f was seen
-    to stay, or to move, beside x by it alone. absent : arrays of which entries are left out because they are many, and
-    whether these are known. unclaimed : arrays that hold others, of which not even the claim is known, and that are
-    right by a certificate.
+    undecided : (k,) flat indices of the entries that are neither wrong nor verified. moves : whether f was seen to move
+    beside x by it alone, nan where that was not looked at. absent : arrays of which entries are left out because they
+    are many, and whether these are known. unclaimed : arrays that hold others, of which not even the claim is known,
+    and that are right by a certificate.
     """
 
     subject: Subject
@@ -115,8 +115,7 @@ class Scope:
     wrong: Mask
     tested: Mask
     known: Mask
-    still: Mask
-    moves: Mask
+    moves: Flat
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
@@ -288,7 +287,7 @@ class Scope:
 
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "still", "moves", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "moves", "ratio_bar",
 )  # fmt: skip
 
 

@@ -72,8 +72,8 @@ def unused(s: Scope) -> Cause | None:
         place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
     mine = s.wrong & s.tested
-    if s.moves[mine].any() or _bends(s, mine & ~s.still):
-        return Cause(Kind.STATIONARY, place, 1, lacking=not s.moves[mine].all())
+    if (s.moves[mine] == 1.0).any() or _bends(s, mine & np.isnan(s.moves)):
+        return Cause(Kind.STATIONARY, place, 1, lacking=not (s.moves[mine] == 1.0).all())
     beyond = _beyond(s)
     return Cause(Kind.UNUSED, place, 1, origin=beyond, order="clamp" if beyond else "")
 
