@@ -6,7 +6,7 @@ right, and when so good a fit can hardly be an accident (`Scope.convinces`). No 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -17,12 +17,9 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import (
-    block_place,
-    common_place,
-)
+from gradcheck.diagnosis.regions import block_place, common_place, lines_place
 from gradcheck.diagnosis.scope import Scope, Subject
-from gradcheck.parameters.boxes import in_box
+from gradcheck.parameters.boxes import Box, in_box, whole_box
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -117,12 +114,31 @@ def _left_open(c: Cause) -> tuple[bool, int]:
 
 def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
-    block, at = s.blocks[0], s.at[s.wrong]
-    parts = [r.box for r in regions if r.block == block and r.throughout and r.box.size < block.size]
-    of_one = len(parts) == 1 and not block.is_complex and in_box(block, parts[0], at).all()
-    place = block_place(block, at.size, parts[0]) if of_one else common_place(s)
+    boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
+    place = (_together(s, boxes) if boxes else None) or common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
     return tuple(c for c in (Cause(Kind.REGION, place) if place else None, seen) if c is not None)
+
+
+def _together(s: Scope, boxes: Sequence[Box]) -> Place | None:
+    """Where parts of an array lie that are wrong throughout: the block or the lines that they are.
+
+    None for all of the array, for several blocks, and where a wrong entry lies elsewhere.
+    """
+    block, at = s.blocks[0], s.at[s.wrong]
+    shape, whole = block.shape, whole_box(block)
+    inside = np.any([in_box(block, box, at) for box in boxes], axis=0)
+    if block.is_complex or not shape or not inside.all():
+        return None
+    if len(boxes) == 1 and boxes[0] != whole:
+        return block_place(block, at.size, boxes[0])
+    for axis, n in enumerate(shape if len(shape) > 1 else ()):
+        spans = [box.ranges[axis] for box in boxes]
+        lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
+        across = all(box == whole.along(axis, box.ranges[axis]) for box in boxes)
+        if across and lines.size <= n // 2:
+            return lines_place(block, at.size, axis, lines)
+    return None
 
 
 def _between(everything: Scope, regions: tuple[Region, ...]) -> Cause | None:

@@ -58,7 +58,7 @@ def missing(s: Scope) -> Cause | None:
         return Cause(Kind.REAL, everywhere(s))
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s) if some else everywhere(s)))
+    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s, mostly=True) if some else everywhere(s)))
 
 
 def factor(s: Scope) -> Cause | None:

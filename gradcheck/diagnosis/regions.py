@@ -69,16 +69,17 @@ def everywhere(s: Scope, confirmed: bool | None = False) -> Place:
     return Place(s.names, int(those.sum()), extent)
 
 
-def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None) -> Place:
+def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None, mostly: bool = False) -> Place:
     """The wrong entries: the only one by name, the block that they fill, or how many.
 
     confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
-    right, so that a block may hold them; without one those that are 0, which a factor does.
+    right, so that a block may hold them; without one those that are 0, which a factor does. mostly : whether a block
+    or a triangle has to be wrong in half of what is known of it, as where it is said to be 0 on one side alone.
     """
     wrong = s.at[s.wrong]
     if wrong.size == 1:
         return _entry(s, int(wrong[0]), alone=s.size > 1 and s.complete)
-    place = _region(replace(s, wrong=s.wrong | ~s.known) if confirmed else s, True, fits)
+    place = _region(replace(s, wrong=s.wrong | ~s.known) if confirmed else s, True, fits, mostly)
     return place or Place(s.names, wrong.size, Extent.WRONG if s.complete else Extent.JUDGED)
 
 
@@ -107,7 +108,7 @@ def _against(s: Scope, fits: Mask | None) -> Mask:
     return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
 
 
-def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
+def _region(s: Scope, filled: bool, fits: Mask | None = None, mostly: bool = False) -> Place | None:
     """The row, column, block or triangle that the wrong entries fill; or where they lie, be others there right."""
     block, wrong = s.blocks[0], int(s.wrong.sum())
     if len(s.blocks) > 1 or not block.shape:
@@ -124,7 +125,7 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             continue
         inside, size = in_box(block, candidate, s.at), candidate.size
         full = (alone or int(inside.sum()) == size) and _fills(s, against, inside)
-        full = full and (candidate in slabs or _mostly(s, inside))
+        full = full and (not mostly or candidate in slabs or _mostly(s, inside))
         share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
         # Where not all is known the box is that of a sample: most of an array is none.
         narrow = s.complete or 2 * size <= block.size
@@ -135,17 +136,18 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             return block_place(block, wrong, candidate)
     if not told:
         return lines
-    return _diagonal(s, against, filled) or lines
+    return _diagonal(s, against, filled, mostly) or lines
 
 
-def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
+def _diagonal(s: Scope, against: Mask, filled: bool, mostly: bool) -> Place | None:
     """On, above, below or off the diagonal of a square matrix."""
     shape, wrong = s.blocks[0].shape, int(s.wrong.sum())
     if len(shape) != 2 or not shape[0] == shape[1] > 2 or wrong < 3:
         return None
     for extent, inside in _triangles(*index_of(s.blocks[0], s.at)):
         telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
-        if inside[s.wrong].all() and (telling or (_fills(s, against, inside) and _mostly(s, inside))):
+        full = _fills(s, against, inside) and (not mostly or _mostly(s, inside))
+        if inside[s.wrong].all() and (telling or full):
             return Place(s.names, wrong, extent, shape=shape)
     return None
 

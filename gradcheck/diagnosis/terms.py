@@ -64,7 +64,7 @@ def unused(s: Scope) -> Cause | None:
     zero = np.zeros_like(s.analytic)
     if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
-    place = wrong_place(s)
+    place = wrong_place(s, mostly=True)
     if s.wrong.sum() < 1 + MARGIN:
         # Where few were judged a direction through all of them tells.
         if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
