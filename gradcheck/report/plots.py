@@ -180,7 +180,10 @@ def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -
                 )  # fmt: skip
         _decades(axes, values)
         axes.set(xlabel="numerical derivative", ylabel="analytic derivative", title="Analytic and numerical")
-        axes.legend(fontsize="small", loc="best")
+        axes.legend(
+            fontsize="small",
+            loc=_emptiest_corner(axes, entries.estimate.value[known], entries.analytic[known]),
+        )
 
     off = f"; the worst is {report.wrong[0].name}" if report.wrong else ""
     alt = (
@@ -188,6 +191,19 @@ def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -
         f"the diagonal, {int(wrong.sum()):,} wrong, {int(undecided.sum()):,} undecided{off}."
     )
     return Panel("Analytic and numerical", alt, draw)
+
+
+def _emptiest_corner(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> int:
+    """Where the fewest points lie, beside the diagonal if there: matplotlib's "best" hides those on its edge.
+
+    As matplotlib counts them: 1, 2, 3, 4 are upper right, upper left, lower left, lower right.
+    """
+    axes.autoscale_view()
+    placed = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack([x, y])))
+    right, up = placed[:, 0] > 0.5, placed[:, 1] > 0.5
+    far = np.abs(placed[:, 1] - 0.5) > 0.1
+    corners = {2: ~right & up, 4: right & ~up, 1: right & up, 3: ~right & ~up}
+    return min(corners, key=lambda corner: int((corners[corner] & far).sum()))
 
 
 def _thinned(rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -188,6 +188,22 @@ def test_what_agrees_lies_on_the_diagonal(x):
     assert distances(3.0).min() > 0.3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "analytic", [[9.0], [9.0, 1.0], [2.0, 0.0, -3.0], [-6.0, 6.0], [9.0, 2.0, 6.0, -2.0]]
+)
+def test_the_legend_hides_no_wrong_entry(analytic):
+    """Wherever the wrong ones lie: in the upper left, in the lower right, in both."""
+    x = np.array([3.0, 1.0, -1.5, -1.0])[: len(analytic)] if len(analytic) != 2 else np.array([3.0, -3.0])
+    report = gradcheck.check_gradient(lambda x: float(x @ x), np.array(analytic), x)
+    axes = report.plot().axes[0]
+    at = axes.transAxes.transform(placed(axes, np.column_stack(series(axes, "wrong"))))
+    box = axes.get_legend().get_window_extent()
+
+    assert report.wrong
+    assert not any(box.padded(8).contains(*point) for point in at)  # half a mark
+
+
 def test_names_of_arrays_do_not_lie_over_each_other():
     """Long ones are shortened and set at a tilt; of many every third is named; few short ones stand upright."""
     for names, tilted in (
