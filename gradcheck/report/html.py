@@ -129,6 +129,6 @@ def _mismatch(entry: Mapping[str, Any]) -> str:
 
 
 def _left_out(told: Mapping[str, Any], limit: int) -> str:
-    """How many wrong entries there are beside the first ones."""
-    counts = [(array["wrong"], array["about"]) for array in told["arrays"]]
+    """How many wrong entries there are beside the first ones; in files of before every array had but one count."""
+    counts = [(array["wrong"], array.get("about", 0)) for array in told["arrays"]]
     return left_out(len(told["wrong"]), min(len(told["wrong"]), limit), counts)

@@ -14,13 +14,17 @@ import numpy as np
 
 from gradcheck._version import __version__
 from gradcheck.errors import DataError
-from gradcheck.files import DAMAGED, read_json, write_text
+from gradcheck.files import DAMAGED, read_arrays, read_json, write_text
 from gradcheck.report.data import ReportData
 from gradcheck.report.reading import checked_report
 from gradcheck.report.recipe import REPEATED
 from gradcheck.report.storage import Arrays, as_arrays, as_text, encode, missing_parts, roots
 
 SCHEMA = "gradcheck-replay/3"
+# Version 2 knew checks of gradients alone. Version 1 had its arrays in an .npz beside it, too: a write that was killed
+# left the one with another's other.
+OLD_SCHEMAS = ("gradcheck-replay/1", "gradcheck-replay/2")
+
 ARGUMENTS = ("f", "grad", "x", "args", "options", "seed")
 
 
@@ -113,20 +117,20 @@ def load(path: str | os.PathLike[str]) -> Saved:
     path = Path(path)
     document = read_json(path)
     schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, *OLD_SCHEMAS):
         number = re.fullmatch(r"gradcheck-replay/(\d{1,9})", schema) if isinstance(schema, str) else None
         if number is not None and int(number[1]) > int(SCHEMA.rpartition("/")[2]):
             raise DataError(
                 f"{path}: written by a newer gradcheck ({schema}; this one reads up to {SCHEMA!r})"
             )
         raise DataError(f"{path}: not a replay file (its schema is not {SCHEMA!r})")
-    lacking = [name for name in (*ARGUMENTS, "arrays", "check", "report") if name not in document]
+    lacking = [name for name in (*ARGUMENTS, "arrays", "report") if name not in document]
     if lacking:
         raise DataError(f"{path}: altered: it lacks {', '.join(lacking)}")
     rootdir, test = document.get("rootdir"), document.get("test")
     if not all(part is None or isinstance(part, str) for part in (rootdir, test)):
         raise DataError(f"{path}: altered: test and rootdir must be text")
-    check, arguments = document["check"], [document[name] for name in ARGUMENTS]
+    check, arguments = document.get("check", REPEATED[0]), [document[name] for name in ARGUMENTS]
     if check not in REPEATED:
         raise DataError(f"{path}: altered: no check {check!r:.80}; there are {', '.join(REPEATED)}")
     for folder in (rootdir or "", *roots(arguments)):
@@ -139,7 +143,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
         None if rootdir is None else Path(os.path.abspath(path.parent / rootdir)),
         check,
         arguments,
-        _arrays(path, document["arrays"]),
+        _arrays(path, document),
     )
 
 
@@ -151,7 +155,14 @@ def _encodes(name: str) -> bool:
     return True
 
 
-def _arrays(path: Path, told: Any) -> Arrays:
+def _arrays(path: Path, document: dict[str, Any]) -> Arrays:
+    told = document["arrays"]
+    if document["schema"] == OLD_SCHEMAS[0]:
+        if not isinstance(told, str):
+            raise DataError(
+                f"{path}: altered: its arrays are not the name of a file, as {OLD_SCHEMAS[0]} has it"
+            )
+        return read_arrays(path.parent / Path(told).name)
     try:
         return as_arrays(told)
     except (*DAMAGED, KeyError) as error:

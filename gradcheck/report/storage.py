@@ -194,7 +194,10 @@ def decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
             return [decode(item, arrays) for item in items]
         case {"tuple": list(items)}:
             return tuple(decode(item, arrays) for item in items)
-        case {"bounds": [lower, upper]}:
+        case {"bounds": [lower, upper]} | {
+            "call": {"import": "scipy.optimize._constraints:Bounds"},
+            "items": [lower, upper],
+        }:
             from scipy.optimize import Bounds
 
             return Bounds(decode(lower, arrays), decode(upper, arrays))
@@ -268,9 +271,8 @@ def missing_parts(value: Any) -> list[str]:
 
 def references(value: Any) -> list[str]:
     """The "module:name" that `decode` imports, each once."""
-    return list(
-        dict.fromkeys(part["import"] for part in _nodes(value) if isinstance(part.get("import"), str))
-    )
+    found = [part["import"] for part in _nodes(value) if isinstance(part.get("import"), str)]
+    return [reference for reference in dict.fromkeys(found) if reference != BOUNDS]
 
 
 def roots(value: Any) -> list[str]:

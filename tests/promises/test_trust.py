@@ -1,13 +1,16 @@
 """A replay file is data until its user says otherwise, and what others wrote is shown, not obeyed."""
 
 import base64
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -272,9 +275,25 @@ def deep(levels=100_000):
     return "[" * levels + "]" * levels
 
 
+def header(count):
+    """A .npy file whose header tells of so many numbers that are not there."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (count,)})
+    return file.getvalue()
+
+
+def archive(content, compressed=False, name="a0.npy"):
+    """An .npz with one file in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as opened:
+        opened.writestr(name, content)
+    return file.getvalue()
+
+
 def many_crafted(good):
-    """Replay files that are damaged or lie about their size: name -> text."""
+    """Replay files that are damaged or lie about their size: name -> text, or (text, bytes of the .npz beside it)."""
     document = json.loads(good)
+    old = document | {"schema": "gradcheck-replay/1", "arrays": "crafted.npz"}
 
     def changed(**parts):
         return json.dumps(document | parts)
@@ -322,6 +341,12 @@ def many_crafted(good):
         "truncated": good[:-300],
         "empty": "",
         "bytes": "\udcff\udcfe",
+        "npz: 1e12 numbers": (json.dumps(old), archive(header(10**12))),
+        "npz: a bomb": (json.dumps(old), archive(header(2**28) + bytes(2**31), compressed=True)),
+        "npz: no zip": (json.dumps(old), b"PK\3\4" + bytes(100)),
+        "npz: no header": (json.dumps(old), archive(b"\x93NUMPY\1\0\xff\xff{")),
+        "npz: code": (json.dumps(old), archive(b"\x93NUMPY\1\0\x20\0__import__('os').system('x')   ")),
+        "npz: nothing in it": (json.dumps(old), archive(b"", name="other.npy")),
     }  # fmt: skip
     for name in [*document, *document["report"]]:
         for value in (None, 5, "x", [], {}, [[]], {"a": None}):
@@ -359,10 +384,13 @@ DRIVER = """
 def test_crafted_files_end_in_one_line_within_two_gigabytes(project):
     """Damaged, deep, lying: `replay` and `diff` say what is wrong in one line, exit status 2, and run nothing."""
     files = many_crafted((project / "check.json").read_text())
-    for k, text in enumerate(files.values()):
+    for k, content in enumerate(files.values()):
         folder = project / "crafted" / str(k)
         folder.mkdir(parents=True)
+        text, beside = content if isinstance(content, tuple) else (content, None)
         (folder / "crafted.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+        if beside is not None:
+            (folder / "crafted.npz").write_bytes(beside)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OPENBLAS_NUM_THREADS": "1"}
     program = [sys.executable, "-c", "import textwrap; exec(textwrap.dedent('''" + DRIVER + "'''))"]
 

@@ -498,7 +498,7 @@ def test_a_jacobian_given_as_numbers_is_kept(tmp_path):
 
 
 def test_a_check_that_is_none_is_refused(tmp_path):
-    """A file names one of the checks, and no other function."""
+    """A file names one of the checks, and no other function; one of before names none, and is of a gradient."""
     path = check_gradient(cube, wrong, 2.0).save(tmp_path / "check.json")
 
     edit(path, check="assert_gradient")
@@ -507,6 +507,10 @@ def test_a_check_that_is_none_is_refused(tmp_path):
     edit(path, check=["check_gradient"])
     with pytest.raises(DataError, match="altered: no check"):
         load(path)
+    document = json.loads(path.read_text()) | {"schema": "gradcheck-replay/2"}
+    del document["check"]
+    path.write_text(json.dumps(document))
+    assert repeat(load(path)).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("grad", [right, wrong])
@@ -545,6 +549,14 @@ def array_of(size, data, dtype="<f8"):
     return {"dtype": dtype, "shape": [size], "base64": base64.b64encode(data).decode()}
 
 
+def in_the_old_form(path):
+    """Turn a replay file into what version 1 was: its arrays beside it."""
+    arrays = load(path).arrays
+    np.savez(path.with_suffix(".npz"), **arrays)
+    edit(path, schema="gradcheck-replay/1", arrays=path.with_suffix(".npz").name)
+    return path.with_suffix(".npz")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "said"),
@@ -572,7 +584,10 @@ def array_of(size, data, dtype="<f8"):
             lambda path: edit(path, arrays={"a0": array_of(1, b"12345678", "O")}),
             "altered: .* of dtype object",
         ),
-        (lambda path: edit(path, schema="gradcheck-replay/2"), "not a replay file"),
+        (
+            lambda path: edit(path, schema="gradcheck-replay/1"),
+            "altered: its arrays are not the name of a file",
+        ),
         (
             lambda path: edit(path, schema="gradcheck-replay/4"),
             "written by a newer gradcheck .gradcheck-replay/4",
@@ -588,6 +603,40 @@ def test_a_damaged_file_is_a_data_error_that_names_it(tmp_path, damage, said):
     damage(path)
 
     with pytest.raises(DataError, match=f"check.*{said}"):
+        load(path)
+
+
+def test_files_of_version_1_are_still_read(tmp_path):
+    """The arrays in an .npz beside the JSON, Bounds by their import."""
+    report = check_gradient(cube, right, np.array([1.0, 2.0]), bounds=Bounds([0.0, 0.0], [np.inf, 3.0]))
+    path = report.save(tmp_path / "check.json")
+    kind = {"import": "scipy.optimize._constraints:Bounds"}
+    text = path.read_text().replace(" ", "").replace("\n", "")
+    items = json.loads(text)["options"]["dict"]
+    (bounds,) = [value for name, value in items if name == "bounds"]
+    bounds |= {"call": kind, "items": bounds.pop("bounds")}
+    edit(path, options={"dict": items})
+    in_the_old_form(path)
+
+    assert same(repeat(load(path)), report)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: np.savez(path, a0=np.array([{}]), allow_pickle=True),
+    ],
+    ids=["gone", "empty", "truncated", "pickled"],
+)
+def test_damaged_arrays_of_version_1_are_a_data_error(tmp_path, damage):
+    """The file with the arrays is named; nothing that is pickled is loaded."""
+    path = check_gradient(cube, right, [1.0, 2.0]).save(tmp_path / "check.json")
+    damage(in_the_old_form(path))
+
+    with pytest.raises(DataError, match=r"check\.npz: (missing, truncated or altered|No such file)"):
         load(path)
 
 

@@ -368,6 +368,11 @@ def test_wrong_entries_that_no_list_has_are_counted_as_the_text_counts_them():
         for page in (render([], [report]), snippet(report)):
             assert more in Page(page).words
             assert f'data-label="wrong">{cell}<' in page
+    # A file of before an array had two counts.
+    told = json.loads(checked(2.0).to_json())
+    for array in told["arrays"]:
+        del array["about"]
+    assert "and 398 more" in Page(render([], [told])).words
 
 
 def test_notebook_form_says_outcome_reason_and_arrays():
