@@ -8,10 +8,16 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 
 # Evaluations of f for one direction.
 COST = 4
+# Points on a line through x, this far to either side of it in units of the scales, and halvings, to look for a jump.
+POINTS, REACH, HALVINGS = 33, 0.3, 8
+# Fourth differences of a jump are as large after the halvings as before, but for this; and so many times the noise.
+STAYS, CLEAR = 0.3, 100.0
+# Steps beside a jump differ by no more than this part of it.
+ALIKE = 0.1
 # No explanation is so good that its constants are known better than this.
 LEAST_RTOL = 1e-6
 
@@ -76,3 +82,40 @@ def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat]:
 
 def _values(setting: Setting, x: Flat) -> Flat:
     return np.atleast_1d(np.asarray(setting.objective.probe(x), float))
+
+
+def jump(setting: Setting) -> float | None:
+    """By how much an output of f jumps at a place near x; None where none was found.
+
+    On a line, where the fourth difference of the values is largest, the points are put twice as close, again and
+    again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays. So
+    does that of log |t|, and that of a pole grows: a jump is one step, beside which all others are alike.
+    """
+    if setting.objective.remaining < POINTS + 4 * HALVINGS:
+        return None
+    # No farther than x itself: beyond 0 may be a pole, or another function.
+    own = np.where(setting.x == 0, setting.scales, np.minimum(np.abs(setting.x), setting.scales))
+    tangent = own * random_units(generator_of(11), setting.x.size)
+    if setting.room is not None:
+        tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
+
+    def values(t: float) -> Flat:
+        return _values(setting, setting.x + t * tangent)
+
+    places = np.linspace(-REACH, REACH, POINTS)
+    seen = np.stack([values(t) for t in places])
+    bends = np.abs(np.diff(seen, 4, axis=0)) / np.maximum(setting.level, np.finfo(float).tiny)
+    if not np.isfinite(bends).all():
+        return None
+    at, output = (int(k) for k in np.unravel_index(int(np.argmax(bends)), bends.shape))
+    line, first = seen[:, output], float(np.max(np.abs(np.diff(seen[:, output], 4))))
+    for _ in range(HALVINGS):
+        ends, kept = places[at : at + 5], line[at : at + 5]
+        places, line = np.linspace(ends[0], ends[-1], 9), np.empty(9)
+        line[::2] = kept
+        line[1::2] = [values(t)[output] for t in places[1::2]]
+        at = int(np.argmax(np.abs(np.diff(line, 4))))
+    last = float(np.max(np.abs(np.diff(line, 4))))
+    steps = np.sort(np.abs(np.diff(line) - np.median(np.diff(line))))
+    stays = last >= STAYS * first and steps[-2] <= ALIKE * steps[-1]
+    return last / 3.0 if stays and last > CLEAR * setting.level[output] else None

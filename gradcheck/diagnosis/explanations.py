@@ -15,6 +15,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
+from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import block_place, common_place, lines_place
@@ -28,6 +29,12 @@ from gradcheck.results.evidence import Evidence
 Gradient = Callable[[Flat], Flat]
 Pattern = Callable[[Scope], Cause | None]
 
+# Off by less than this of the largest entry is little: what people let an inner iteration leave.
+SLIGHT = 1e-2
+# So many times that is what one entry is off by for which another mistake is looked for.
+APART = 10.0
+# The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
+STEPS = 100.0
 # So many times what is accepted at least one entry is off by where others are told to be right.
 CLEAR = 100.0
 
@@ -57,6 +64,14 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     found = _shared(scope, found)
+    # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
+    # A solver's stop shows in every entry: where directions certify that others are right it is not asked for.
+    certified = any(array.certificate is not None for array in evidence.arrays) and not scope.wrong.all()
+    unexplained = not any(cause.explains for causes in found for cause in causes)
+    stops = _stops(scope) if unexplained and not certified else None
+    if stops is not None:
+        cause, beyond = stops
+        return (cause, *((_explanations(beyond) or _described(beyond)) if beyond.wrong.any() else ()))
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
@@ -139,6 +154,28 @@ def _together(s: Scope, boxes: Sequence[Box]) -> Place | None:
         if across and lines.size <= n // 2:
             return lines_place(block, at.size, axis, lines)
     return None
+
+
+def _stops(s: Scope) -> tuple[Cause, Scope] | None:
+    """A jump of f beside x that explains small disagreements, as there is where a solver stops; and what is left then.
+
+    What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
+    All wrong entries but one have to be off by little; and the same with that one alone.
+    """
+    off, setting = np.abs(s.analytic - s.numerical), s.subject.measurable()
+    little = s.wrong & (off <= SLIGHT * float(np.max(np.abs(s.numerical[s.known]))))
+    more = int(s.wrong.sum() - little.sum())
+    if setting is None or more > 1 or little.sum() <= more:
+        return None
+    # A mistake of its own stands out of what a solver leaves.
+    if more and float(np.max(off[s.wrong])) < APART * float(np.max(off[little])):
+        return None
+    size = jump(setting)
+    scale, most = np.max(np.abs(setting.scales)), float(np.max(off[little]))
+    if size is None or most * scale > STEPS * size:
+        return None
+    cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)
+    return cause, replace(s, wrong=s.wrong & ~little, bar=np.maximum(s.bar, most))
 
 
 def _between(everything: Scope, regions: tuple[Region, ...]) -> Cause | None:

@@ -14,6 +14,7 @@ NAMED, LINES = 3, 4
 TELLING, POWERS = 10, (3, 4)
 # What the mistake usually is.
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)"
+STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
@@ -69,6 +70,7 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "what acts between the entries is left out?",
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
+    Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
     Kind.UNUSED: NO_SLOPE + "f does not use them there (a mask, a clip)?",
     (Kind.UNUSED, "clamp"): NO_SLOPE + "those with {c.origin}; a clamp that is not differentiated?",

@@ -55,9 +55,10 @@ class Kind(Enum):
     ONE_ENTRY = "one entry scaled"
     REGION = "one place"
     BETWEEN = "all arrays up to one"
+    STOPS = "f jumps where an iteration in it ends"
 
 
-DESCRIPTIONS = (Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.BETWEEN)
+DESCRIPTIONS = (Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.BETWEEN, Kind.STOPS)
 
 
 class Extent(Enum):

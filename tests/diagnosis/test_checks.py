@@ -471,6 +471,84 @@ def test_gauss_newton_for_the_hessian_is_said_where_eigenvalues_tell():
     assert check_hessian(grad, lambda x: hess(x) + 0.01 * other, x).diagnosis == ()
 
 
+def descent(p: Any, tolerance: float) -> Any:
+    """A linear system solved by gradient descent that stops at a residual."""
+    rng = np.random.default_rng(0)
+    q, b = rng.normal(size=(20, 20)), rng.normal(size=20)
+    m = q @ q.T / 20.0 + np.eye(20) + np.diag(np.r_[p, np.zeros(14)])
+    x = np.zeros(20)
+    while np.linalg.norm(m @ x - b) > tolerance:
+        x = x - (m @ x - b) / np.linalg.norm(m, 2)
+    return x, m
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
+def test_a_solver_that_stops_early_is_told_from_a_cache(tolerance):
+    """The exact gradient, computed beforehand, disagrees by what the solver leaves; f jumps where it stops sooner."""
+    c, p = np.random.default_rng(1).normal(size=20), np.linspace(0.5, 1.5, 6)
+    x, m = descent(p, 1e-12)
+    exact = -(np.linalg.solve(m, c) * x)[:6]
+
+    def f(p: Any) -> float:
+        return float(c @ descent(p, tolerance)[0])
+
+    loose = check_gradient(f, lambda p: exact, p)
+    assert loose.causes[0].kind is Kind.STOPS
+    assert "go on to a smaller tolerance" in loose.diagnosis[0]
+    # What is off by more is named beside it, and is no cache either.
+    off = check_gradient(f, lambda p: exact * np.r_[1.0, 1.0, 1.03, 1.0, 1.0, 1.0], p)
+    assert [cause.kind for cause in off.causes] == [Kind.STOPS, Kind.ONE_ENTRY]
+    assert off.causes[1].place.entry == "x[2]"
+    far = check_gradient(f, lambda p: exact + np.r_[0.1, 0.2, 0.1, 0.3, 0.2, 0.0], p)
+    assert Kind.STOPS not in [cause.kind for cause in far.causes]
+    assert check_gradient(lambda p: float(c @ descent(p, 1e-10)[0]), lambda p: exact, p).outcome == "PASS"
+
+
+@pytest.mark.parametrize("kinks", [0.0, 1.0])
+def test_a_smooth_f_and_one_with_kinks_do_not_jump(kinks):
+    """A gradient that is off by little, of an f without a jump."""
+    a, x = np.random.default_rng(4).normal(size=(2, 8))
+
+    def f(x: Any) -> float:
+        return float(a @ np.sin(x) + kinks * np.sum(np.maximum(x - x[0] - 0.05, 0.0)))
+
+    def grad(x: Any) -> Any:
+        g = a * np.cos(x) + kinks * (x - x[0] > 0.05)
+        g[0] -= kinks * np.sum(x - x[0] > 0.05)
+        return g
+
+    assert check_gradient(f, grad, x).outcome == "PASS"
+    assert check_gradient(f, lambda x: grad(x) + 1e-3 * a[::-1], x).diagnosis == ()
+
+
+POLES: dict[str, tuple[Any, Any, Any]] = {
+    "at 0": (lambda t: 1.0 / t, lambda t: -1.0 / t**2, [1.64e-3, 2.0]),
+    "of second order": (lambda t: 1.0 / t**2, lambda t: -2.0 / t**3, [1.64e-2, 2.0]),
+    "within the size of x": (lambda t: 1.0 / (t - 1.0), lambda t: -1.0 / (t - 1.0) ** 2, [1.1, 1.7]),
+    "a tangent": (np.tan, lambda t: 1.0 + np.tan(t) ** 2, [1.45, 0.5]),
+    "a logarithm": (lambda t: np.log(np.abs(t - 1.0)), lambda t: 1.0 / (t - 1.0), [1.1, 1.7]),
+    "a jump": (lambda t: np.sin(t) + 1e-3 * np.floor(t * 9.0 + 0.45), np.cos, [1.1, 1.7]),
+}
+
+
+@pytest.mark.parametrize("name", POLES)
+def test_a_pole_beside_x_is_no_jump(name: str):
+    """What f does beyond a pole, or at one, is no step of an iteration; a step of it is still said."""
+    of, slope, point = POLES[name]
+    said = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x = np.array(point) * (1.0 + 0.02 * rng.random(2))
+        right = np.diag(slope(x))
+        wrong = right + 1e-3 * np.abs(right).max() * rng.uniform(0.5, 1.0, (2, 2))
+        report = check_jacobian(of, wrong, x, rng=seed)
+        assert report.outcome == "FAIL"
+        said.append(Kind.STOPS in [cause.kind for cause in report.causes])
+
+    assert any(said) == (name == "a jump")
+
+
 def test_a_mask_that_hides_x_is_no_cache():
     """Where the gradient is 0 by mistake it does not change with x either: what is not hidden does."""
     x = np.random.default_rng(6).normal(size=20)

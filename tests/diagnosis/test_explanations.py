@@ -1628,6 +1628,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.BETWEEN: "every other array is right: look between",
+        Kind.STOPS: sentences.STOPS,
         Kind.GAUSS_NEWTON: sentences.SECOND,
         Kind.REMEMBERS: "it remembers earlier calls",
     }
