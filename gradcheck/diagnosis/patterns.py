@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Index
 from gradcheck.diagnosis.regions import (
+    ACCIDENT,
     everywhere,
     holds,
     index_of,
@@ -225,6 +226,30 @@ def _clipped(s: Scope) -> bool:
     g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], _most(s)
     most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
+
+
+def assigned(s: Scope) -> Cause | None:
+    """Of the entries of each column of a matrix the last alone, where several are not zero.
+
+    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none,
+    nor is a row or a block that is 0: that the others are left out says all.
+    """
+    if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
+        return None
+    shape = s.blocks[0].shape
+    kept = (s.analytic != 0.0).reshape(shape)
+    rows, columns = np.nonzero(s.wrong.reshape(shape))
+    block = kept[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    if not kept[~np.eye(shape[0], shape[1], dtype=bool)].any() or not block.any():
+        return None
+    several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
+    count = several.sum(axis=0)
+    # By accident it is as likely as any other entry of its column; columns that lack the same row share the accident.
+    if np.prod(1.0 / np.sort(count[count > 1])[: np.unique(rows).size]) > ACCIDENT:
+        return None
+    # (m, n) where the last of several lies.
+    last = (several[::-1] & (np.cumsum(several[::-1], axis=0) == 1))[::-1]
+    return Cause(Kind.MULTIPLE, wrong_place(s), order="last") if np.array_equal(kept, last) else None
 
 
 def multiple(s: Scope) -> Cause | None:

@@ -82,6 +82,8 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     (Kind.GAUSS_NEWTON, False): "analytic is symmetric and has rank {c.span[0]:.0f} of {c.span[1]:.0f}, "
         f"numerical a higher one: {SECOND}",
     Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
+    Kind.BESIDE: "what {name} is off by is the same beside x: a term linear in x is left out, too many, or of "
+        "another sign or weight (data, labels, a load)?",
 }  # fmt: skip
 
 
@@ -271,6 +273,8 @@ def _repeated(c: Cause) -> str:
 
 
 def _multiple(c: Cause) -> str:
+    if c.order:
+        return f"of the entries of each column of {_names(c.place.arrays)} analytic has the last alone: {ASSIGNED}?"
     low, high = c.span or (0.0, 0.0)
     times = f"{number(low)} {'or' if high - low == 1 else 'to'} {number(high)} times"
     where = place_words(c.place)

@@ -637,8 +637,49 @@ def test_rows_with_another_between_them_are_named_not_the_box_around():
     assert report.diagnosis == ("the wrong entries are rows 1 and 3 of x",)
 
 
-def test_a_diagonal_alone_lacks_what_is_above_it():
-    """Of an upper triangle."""
+def windows(back: Callable[[Any, int, Any], None]) -> Report:
+    """check_vjp of 7 weighted windows of 3 entries; back(gradient, k, part) puts in what window k gives."""
+    weight, x = np.random.default_rng(5).normal(size=(2, 9))
+    kernel = weight[:3]
+
+    def f(x: Any) -> Any:
+        return np.sin([kernel @ x[k : k + 3] for k in range(7)])
+
+    def vjp(x: Any, u: Any) -> Any:
+        gradient = np.zeros(9)
+        for k in range(7):
+            back(gradient, k, u[k] * np.cos(kernel @ x[k : k + 3]) * kernel)
+        return gradient
+
+    return check_vjp(f, vjp, x)
+
+
+def test_windows_that_are_assigned_and_not_added_up_are_said():
+    """Contributions of any size: in each column of J that of the last window alone is left."""
+
+    def assign(gradient: Any, k: int, part: Any) -> None:
+        gradient[k : k + 3] = part
+
+    def middle(gradient: Any, k: int, part: Any) -> None:
+        gradient[k + 1] = part[1]
+
+    def add(gradient: Any, k: int, part: Any) -> None:
+        gradient[k : k + 3] += part
+
+    found, other, right = windows(assign), windows(middle), windows(add)
+
+    assert found.diagnosis == (
+        "analytic is 0 in all 12 wrong entries of J, numerical is not: a term is missing",
+        "of the entries of each column of J analytic has the last alone: "
+        "assigned where it should be added up (indices that repeat, windows that overlap)?",
+    )
+    assert not other
+    assert all(cause.kind is not Kind.MULTIPLE for cause in other.causes)
+    assert right
+
+
+def test_a_diagonal_alone_is_not_called_assigned():
+    """Of an upper triangle the diagonal is the last of each column, and of a matrix its own."""
     a, x, *_ = matrices(8)
     a = np.triu(a)
 
@@ -669,8 +710,8 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize("name", LEFT_OUT)
 @pytest.mark.parametrize("check", ["jacobian", "vjp", "jvp"])
-def test_rows_and_blocks_left_out_are_named(check, name):
-    """One piece of zeros of a Jacobian or a product."""
+def test_rows_and_blocks_left_out_are_not_called_assigned(check, name):
+    """One piece of zeros: that it leaves every column its first entry, or its last, is one accident for all columns."""
     a, left_out, where = LEFT_OUT[name]
     x = np.random.default_rng(5).normal(size=a.shape[1])
     wrong = changed(a, left_out, np.zeros_like)
