@@ -42,12 +42,14 @@ class Slope:
         return bool((np.abs(terms.sum(axis=1) - self.value[rows]) <= allowed).all())
 
 
-def slope_along(setting: Setting, tangent: Flat) -> Slope | None:
+def slope_along(setting: Setting, tangent: Flat, x: Flat | None = None) -> Slope | None:
     """The derivative along a tangent (n,), shortened to the bounds; None where f does not show it.
+
+    x : (n,) another point to look from, with the same noise, where x has no bounds.
 
     Central differences at two steps, one from the other: the bar is that of the cruder one.
     """
-    x, room = setting.x, setting.room
+    x, room = setting.x if x is None else x, setting.room
     h = float(np.median(setting.relative_step))
     if setting.objective.remaining < COST:
         return None

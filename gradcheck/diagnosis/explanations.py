@@ -247,7 +247,7 @@ def judged_more(s: Scope, pattern: Pattern) -> Cause | None:
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. What sums, means and functions
 # of x make is asked where nothing simpler explains, and what fits a constant or tells a range alone after that.
 EXACT: tuple[Pattern, ...] = (
-    patterns.missing, patterns.conjugate, patterns.factor, rearranged, folded,
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded,
 )  # fmt: skip
 BY_X: tuple[Pattern, ...] = (
     projections.reduced, projections.projected, projections.lacking, partial(terms.parametrisation, fitted=False),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
+from gradcheck.diagnosis.untold import same_beside
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
 from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.problem import Problem
@@ -25,7 +26,7 @@ from gradcheck.results.verdict import Tolerance, judge
 def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tuple[Cause, ...]:
     """What kind of mistake fits what is claimed: a gradient, named as x is, or a matrix.
 
-    again : asks for the derivative elsewhere, at most three times, only where nothing else explains it.
+    again : asks for the derivative elsewhere, at most four times, only where nothing else explains it.
     """
     names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
     if not wrong or (names is not None and names.size > MOST_ENTRIES):
@@ -36,7 +37,8 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
         matrix=names is not None, setting=None if evidence.interrupted else problem,
     )  # fmt: skip
     grad = None if again is None or again.at is None or evidence.interrupted else again.elsewhere
-    return diagnose(subject, evidence, grad)
+    causes = diagnose(subject, evidence, grad)
+    return causes + same_beside(subject, evidence, causes, grad)
 
 
 def _known(matrix: Matrix, judged: Entries) -> Flat:

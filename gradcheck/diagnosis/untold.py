@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.diagnosis.along import slope_along
+from gradcheck.diagnosis.scope import DECADES, Subject
 from gradcheck.diagnosis.undecided import SINGLE, Circumstances
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.cause import Cause, Kind
+from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.summaries import ArraySummary
@@ -111,6 +116,40 @@ def solver_left(evidence: Evidence, causes: tuple[Cause, ...], tolerance: Tolera
     if not (off <= most * largest).all() or 2 * clear.sum() < off.size:
         return []
     return [ADDED if (off <= TINY * largest).all() else SOLVER]
+
+
+def same_beside(
+    subject: Subject, evidence: Evidence, causes: tuple[Cause, ...], grad: Callable[[Flat], Flat] | None
+) -> tuple[Cause, ...]:
+    """Arrays of which nothing is said, and that are off by the same beside x, as a term linear in x makes it.
+
+    Along one random direction of these arrays, at x and where f's slope is another one: what changes in proportion to
+    that comes so near in one case of 1,000.
+    """
+    n, wrong, setting = subject.x.size, evidence.entries.wrong, subject.measurable(3)
+    if subject.matrix or wrong.size < LINEAR or grad is None:
+        return ()
+    told = {name for c in causes for name in c.place.arrays}
+    open_ = [b for b in subject.parameters.blocks if b.name not in told and b.holds(wrong).any()]
+    if not open_ or setting is None or setting.room is not None:
+        return ()
+    mine = np.any([b.holds(np.arange(n)) for b in open_], axis=0)
+    tangent = np.where(mine, setting.scales * random_units(generator_of(23), n), 0.0)
+    away = BESIDE * setting.scales * random_units(generator_of(29), n)
+    here, there = slope_along(setting, tangent), slope_along(setting, tangent, setting.x + away)
+    if here is None or there is None:
+        return ()
+    ours, slope, bar = subject.analytic * here.tangent, here.value[0], here.bar[0] + there.bar[0]
+    off, change = slope - ours.sum(), there.value[0] - slope
+    bar += ROUNDING * np.finfo(float).eps * np.linalg.norm(ours)
+    if not 10.0**DECADES * bar <= abs(change) * min(1.0, abs(off) / max(abs(slope), 1e-300)):
+        return ()
+    try:
+        same = abs(there.value[0] - grad(setting.x + away) @ here.tangent - off) <= bar
+    except Exception:  # grad is the caller's: it may raise anything
+        return ()
+    place = Place(tuple(b.name for b in open_), wrong.size, Extent.WRONG)
+    return (Cause(Kind.BESIDE, place),) if same else ()
 
 
 def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:

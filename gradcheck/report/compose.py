@@ -17,7 +17,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import advice_sentence, discrepancy, undecided_sentence
-from gradcheck.results.cause import Cause
+from gradcheck.results.cause import Cause, Kind
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -97,7 +97,7 @@ def _told(
         "reason": reason,
         "arrays": arrays,
         "wrong": wrong,
-        "diagnosis": tuple(map(cause_sentence, causes)),
+        "diagnosis": tuple(cause_sentence(cause) for cause in causes if cause.kind is not Kind.BESIDE),
         "notes": (
             *(f.text for f in findings if f.text != decisive),
             *(_notes(outcome, parameters, evidence, causes, arrays, given) if evidence is not None else ()),
@@ -134,6 +134,7 @@ def _notes(
         notes += untold(parameters, evidence, arrays, given)
     elif outcome is Outcome.FAIL:
         notes += solver_left(evidence, causes, given.tolerance)
+        notes += [cause_sentence(cause) for cause in causes if cause.kind is Kind.BESIDE]
     return notes
 
 

@@ -50,6 +50,7 @@ class Kind(Enum):
     MULTIPLE = "assigned instead of added up"
     SCALED = "a factor for each row or column"
     GAUSS_NEWTON = "Gauss-Newton for the Hessian"
+    BESIDE = "off by the same beside x"
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
     ONE_ENTRY = "one entry scaled"
@@ -58,7 +59,9 @@ class Kind(Enum):
     STOPS = "f jumps where an iteration in it ends"
 
 
-DESCRIPTIONS = (Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.BETWEEN, Kind.STOPS)
+DESCRIPTIONS = (
+    Kind.BESIDE, Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.BETWEEN, Kind.STOPS,
+)  # fmt: skip
 
 
 class Extent(Enum):

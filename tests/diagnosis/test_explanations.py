@@ -1528,7 +1528,7 @@ def test_a_grad_that_fails_elsewhere_is_no_reason_to_fail():
 
     assert report.outcome is Outcome.FAIL
     assert report.diagnosis == ()
-    assert report.ngev == 3
+    assert report.ngev == 4
 
 
 def test_grad_is_not_called_again_where_something_else_explains():
@@ -1628,6 +1628,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.BETWEEN: "every other array is right: look between",
+        Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
         Kind.STOPS: sentences.STOPS,
         Kind.GAUSS_NEWTON: sentences.SECOND,
         Kind.REMEMBERS: "it remembers earlier calls",
