@@ -193,10 +193,13 @@ def _softmax(z: Array, axis: int = -1) -> Array:
     return e / e.sum(axis=axis, keepdims=True)
 
 
-def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind | None]) -> Problem:
+def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind]) -> Problem:
     """A map with the derivatives, functions of x, that people take for its own."""
+    # Entries of a matrix that are not kept are zeros that should be none: both are said.
     own = [
-        Mistake(name, lambda d, x, rng, wrong=wrong: wrong(x), () if kind is None else (kind,))
+        Mistake(
+            name, lambda d, x, rng, wrong=wrong: wrong(x), (kind, *(ZERO if "assigned, the" in name else ()))
+        )
         for name, wrong, kind in mistakes
     ]
     spoilt = [Mistake(f"{m.name}, spoilt", _spoilt(m.change)) for m in own]
@@ -281,7 +284,7 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
             (
                 "a difference quotient",
                 lambda x, a=a: a * (np.sin(x + 1e-3) - np.sin(x)) / 1e-3,
-                None,
+                Kind.DIFFERENCE,
             ),
         )
         counts = rng.integers(1, 4, shape)
@@ -341,7 +344,7 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
             return np.where(later == 1, right, 0.0)
 
         for make, what in ((_matrix, "jacobian"), (_products, "vjp")):
-            wrong = ("assigned, the last stays", last, Kind.ZERO)
+            wrong = ("assigned, the last stays", last, Kind.MULTIPLE)
             yield _given(make(f"{what} of gathered {outputs}", gather, jac_gather, x), wrong)
 
     yield from _of_training(rng)

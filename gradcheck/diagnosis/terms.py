@@ -13,7 +13,7 @@ from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, wrong_place
-from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.functions import CHAIN, VALUES
@@ -25,6 +25,8 @@ TERMS: dict[Kind, Callable[[Flat], Flat]] = {
     Kind.L1: np.sign,
     Kind.OFFSET: np.ones_like,
 }
+# A factor of more than this beside a term is none that the term could be told from.
+MOST_N = 1e4
 # An eigenvalue is 0 below the first of these shares of the largest one, and is not above the second.
 NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
 # A bar by which f may change by more than this of itself, while x does by its own size, is wide.
@@ -57,6 +59,35 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
     if place is None:
         return None
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
+
+
+def factor_beside(s: Scope) -> Cause | None:
+    """analytic - lambda x = c (numerical - lambda x) with a whole c, or 1/c: a factor of all but a weight decay."""
+    if s.witnesses.size < 2 + MARGIN or s.subject.matrix or len(s.blocks) > 1:
+        return None
+    basis, wrong = np.asarray(s.x, float), s.wrong
+    weight = 1.0 / s.slack(s.numerical)[wrong]
+    sides = np.stack([s.numerical[wrong], basis[wrong]], axis=1).astype(float) * weight[:, None]
+    known = (s.analytic[wrong] * weight).astype(float)
+    if not (np.isfinite(sides).all() and np.isfinite(known).all()):
+        return None
+    c, d = np.linalg.lstsq(sides, known, rcond=None)[0]
+    whole = float(np.rint(c if abs(c) > 1.0 else 1.0 / c)) if 1.0 / MOST_N < abs(c) < MOST_N else 1.0
+    c = whole if abs(c) > 1.0 else 1.0 / whole
+    if c == 1.0 or not d:
+        return None
+    strength = float(slope(s, basis, s.analytic - c * s.numerical)) / (1.0 - c)
+    term = strength * basis
+    # Where numerical is the term alone any factor of the rest fits; two constants fit two ratios of both.
+    tells = wrong & (np.abs(s.numerical - term) > s.slack(s.numerical))
+    ratios = np.sort((s.numerical / basis)[tells])
+    if 1 + np.count_nonzero(np.diff(ratios) > SAME * np.abs(ratios[1:])) < 2 + MARGIN:
+        return None
+    choices = 1.0 + 2.0 * math.log10(abs(whole))
+    place = holds(s, (s.analytic - term) / c + term, free=1, choices=choices, anywhere=False)
+    if place is None:
+        return None
+    return Cause(Kind.FACTOR_BESIDE, place, 2, value=strength, length=int(whole), lacking=abs(c) < 1.0)
 
 
 def unused(s: Scope) -> Cause | None:

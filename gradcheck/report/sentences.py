@@ -238,6 +238,16 @@ def _term(c: Cause) -> str:
     return f"{sides} = {what.format(value)} +- {bar} in {place_words(c.place)}: {meaning}"
 
 
+def _factor_beside(c: Cause) -> str:
+    n, kept = c.length or 1, c.value or 0.0
+    lost = kept * (1 - n if c.lacking else (n - 1) / n)
+    times = "-" if n == -1 else f"{'1/' if c.lacking else ''}{n} x "
+    read = [f"of all but a weight decay, lambda = {number(kept, 6)}"] * (kept > 0)
+    read += [f"beside one left out, lambda = {number(lost, 6)}"] * (lost > 0)
+    sides = f"analytic = {times}numerical, and lambda x, in {place_words(c.place)}"
+    return f"{sides}: a factor {', or '.join(read)}?"
+
+
 def _lines(c: Cause) -> str:
     name = _names(c.place.arrays)
     noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
@@ -321,7 +331,7 @@ def _between(c: Cause) -> str:
 TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.FOLDED: _folded,
     Kind.LINES: _lines, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
-    Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation,
-    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
+    Kind.L1: _term, Kind.OFFSET: _term, Kind.FACTOR_BESIDE: _factor_beside,
+    Kind.PARAMETRISATION: _parametrisation, Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
     Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

@@ -32,6 +32,7 @@ class Kind(Enum):
     CLIPPED = "clipped"
     FLOAT32 = "computed in float32"
     DECAY = "weight decay"
+    FACTOR_BESIDE = "a factor beside a weight decay"
     L1 = "L1 penalty"
     OFFSET = "a constant"
     PARAMETRISATION = "by another parameter"

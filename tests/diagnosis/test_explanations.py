@@ -1628,6 +1628,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     text = DOCS.read_text()
     told = {
         Kind.BETWEEN: "every other array is right: look between",
+        Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
         Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
         Kind.STOPS: sentences.STOPS,
         Kind.GAUSS_NEWTON: sentences.SECOND,
@@ -1648,6 +1649,45 @@ def test_a_function_of_x_that_hardly_varies_is_no_other_reading_of_a_factor(widt
     # Where the bars tell them apart, one that is by another parameter is that.
     (sentence,) = explain(right, 0.4 * (2.0 + 2.0 * np.cosh(x)) * right, x, bar=1e-9, rtol=1e-6)
     assert "sigmoid" in sentence
+
+
+@pytest.mark.parametrize(
+    ("c", "said", "left_out"),
+    [(-1.0, "-", 0.2), (2.0, "2 x ", 0.05), (12.0, "12 x ", 0.0916667), (1 / 12, "1/12 x ", 0.0)],
+    ids=["sign", "2", "12", "1/12"],
+)
+def test_a_factor_of_all_but_the_weight_decay_is_told(c: float, said: str, left_out: float):
+    """Of a mean beside its penalty the sum was given, or the other sign; a factor that is not whole is not said.
+
+    c (g - 0.1 x) + 0.1 x = c (g - (c - 1) / c 0.1 x): the penalty may be left out as well, if it is another one.
+    """
+    loss, decay = normal(7, seed=2), 0.1 * AT7
+    told = f"analytic = {said}numerical, and lambda x, in all 7 entries of x: "
+    told += "a factor of all but a weight decay, lambda = 0.1"
+    other = f", or beside one left out, lambda = {left_out}?" if left_out else "?"
+
+    assert explain(loss + decay, c * loss + decay, AT7) == (told + other,)
+    assert explain(loss + decay, 1.37 * c * loss + decay, AT7) == ()
+    assert explain(loss, c * loss, AT7)[0].startswith("analytic = ")
+    assert not any("lambda x, in" in each for each in explain(0.2 * AT7, 0.2 * AT7 + loss, AT7))
+    assert explain(loss + decay, loss, AT7)[0].startswith(
+        "numerical - analytic = lambda x with lambda = 0.1 "
+    )
+
+
+def test_two_ratios_tell_no_factor_beside_a_weight_decay():
+    """4 x and 6 x for which 8 x and 18 x are given: two constants fit that."""
+    weights, x = np.array([2.0, 3.0, 2.0, 3.0, 3.0, 2.0, 3.0]), AT7
+
+    assert not any("lambda x, in" in each for each in explain(2.0 * weights * x, 2.0 * weights**2 * x, x))
+
+
+def test_two_of_the_entries_tell_no_factor_beside_a_weight_decay():
+    """Of five entries two constants leave three, of three one, which is no evidence."""
+    loss, x = normal(5, seed=2), AT7[:5]
+
+    assert "lambda x, in" in explain(loss + 0.1 * x, 2.0 * loss + 0.1 * x, x)[0]
+    assert explain((loss + 0.1 * x)[:3], (2.0 * loss + 0.1 * x)[:3], x[:3]) == ()
 
 
 def test_decibels_are_known():
