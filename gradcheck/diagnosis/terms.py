@@ -90,6 +90,22 @@ def factor_beside(s: Scope) -> Cause | None:
     return Cause(Kind.FACTOR_BESIDE, place, 2, value=strength, length=int(whole), lacking=abs(c) < 1.0)
 
 
+def term_transposed(s: Scope) -> Cause | None:
+    """analytic - numerical is antisymmetric: a term of a square matrix, a right one but for its transposition."""
+    shape = s.blocks[0].shape
+    if len(s.blocks) > 1 or s.blocks[0].is_complex or not (s.whole and s.complete) or len(shape) != 2:
+        return None
+    off = (s.analytic - s.numerical).reshape(shape)
+    # Of each pair one entry is evidence; one pair, or two, may be a flux.
+    pairs = s.wrong & np.triu(np.ones(shape, bool), 1).ravel()
+    if shape[0] != shape[1] or pairs.sum() < 1 + MARGIN:
+        return None
+    explained = s.numerical + (off + off.T).ravel()
+    if not s.fits(explained).all() or not replace(s, wrong=pairs).convinces(explained):
+        return None
+    return Cause(Kind.TERM_TRANSPOSED, everywhere(s), vague=True)
+
+
 def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries, or is stationary by them."""
     zero = np.zeros_like(s.analytic)

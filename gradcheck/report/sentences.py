@@ -45,6 +45,7 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
+    Kind.TERM_TRANSPOSED: "analytic - numerical is antisymmetric in {where}: a term of analytic is transposed?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
@@ -332,6 +333,7 @@ TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.FOLDED: _folded,
     Kind.LINES: _lines, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
     Kind.L1: _term, Kind.OFFSET: _term, Kind.FACTOR_BESIDE: _factor_beside,
-    Kind.PARAMETRISATION: _parametrisation, Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
+    Kind.PARAMETRISATION: _parametrisation,
+    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
     Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

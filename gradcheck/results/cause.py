@@ -16,6 +16,7 @@ class Kind(Enum):
     CONJUGATE = "conjugate"
     TRANSPOSED = "transposed"
     FOLDED = "a triangle folded"
+    TERM_TRANSPOSED = "a term transposed"
     PERMUTED = "axes permuted"
     BY_COLUMNS = "read by columns for rows"
     BY_ROWS = "read by rows for columns"

@@ -1629,6 +1629,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     told = {
         Kind.BETWEEN: "every other array is right: look between",
         Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
+        Kind.TERM_TRANSPOSED: "a term of analytic is transposed?",
         Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
         Kind.STOPS: sentences.STOPS,
         Kind.GAUSS_NEWTON: sentences.SECOND,
@@ -1688,6 +1689,20 @@ def test_two_of_the_entries_tell_no_factor_beside_a_weight_decay():
 
     assert "lambda x, in" in explain(loss + 0.1 * x, 2.0 * loss + 0.1 * x, x)[0]
     assert explain((loss + 0.1 * x)[:3], (2.0 * loss + 0.1 * x)[:3], x[:3]) == ()
+
+
+def test_a_term_that_is_transposed_beside_others_is_told():
+    """W^-1 for W^-T beside the data of a likelihood: what is off is antisymmetric; of two pairs it may be a flux."""
+    w, data = normal(4, 4), normal(4, 4, seed=1)
+    right, wrong = data - np.linalg.inv(w).T, data - np.linalg.inv(w)
+    said = "analytic - numerical is antisymmetric in all 16 entries of x: a term of analytic is transposed?"
+    pair = np.zeros((4, 4))
+    pair[0, 1], pair[1, 0] = 0.5, -0.5
+
+    assert explain(right, wrong, w) == (said,)
+    assert explain(right, right.T, w) == ("x is transposed",)
+    assert said not in explain(right, right + pair, w)
+    assert said not in explain(right, wrong + np.triu(np.full((4, 4), 0.01)), w)
 
 
 def test_decibels_are_known():
