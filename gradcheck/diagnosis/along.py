@@ -68,18 +68,18 @@ def slope_along(setting: Setting, tangent: Flat, x: Flat | None = None) -> Slope
     return Slope(tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
 
 
-def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat]:
-    """The derivatives (m, k) by some coordinates, and their bars; nan where f shows none."""
+def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat, Flat]:
+    """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
     m, scales = setting.outputs, setting.scales
-    value, bar = (np.full((m, columns.size), np.nan) for _ in range(2))
+    value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
     for k, j in enumerate(columns.tolist()):
         unit = np.zeros(scales.size)
         unit[j] = scales[j]
         seen = slope_along(setting, unit)
         if seen is not None:
             size = seen.tangent[j]
-            value[:, k], bar[:, k] = seen.value / size, seen.bar / size
-    return value, bar
+            value[:, k], bar[:, k], bend[:, k] = seen.value / size, seen.bar / size, seen.bend / size**2
+    return value, bar, bend
 
 
 def _values(setting: Setting, x: Flat) -> Flat:

@@ -257,5 +257,5 @@ FITTED: tuple[Pattern, ...] = (
     partial(judged_more, pattern=patterns.multiple), patterns.scaled,
     partial(terms.parametrisation, fitted=True), terms.delta,
     *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.gauss_newton,
-    terms.factor_beside, terms.term_transposed,
+    partial(judged_more, pattern=terms.difference), terms.factor_beside, terms.term_transposed,
 )  # fmt: skip

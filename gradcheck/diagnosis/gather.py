@@ -71,8 +71,8 @@ def _known(subject: Subject, evidence: Evidence, told: Entries, at: Index) -> Co
     """
     found = told.estimate
     analytic = subject.analytic[at]
-    numerical, bar, moves = (np.full(at.size, np.nan, found.value.dtype) for _ in range(3))
-    wrong, tested, known = (np.zeros(at.size, bool) for _ in range(3))
+    numerical, bar, curvature = (np.full(at.size, np.nan, found.value.dtype) for _ in range(3))
+    wrong, tested, known, moves = (np.zeros(at.size, bool) for _ in range(4))
     ratio_bar = np.full(at.size, np.inf)
     for b in subject.parameters.blocks:
         bound = _bound(evidence, b)
@@ -91,13 +91,11 @@ def _known(subject: Subject, evidence: Evidence, told: Entries, at: Index) -> Co
             bar[off], ratio_bar[off] = region.bar, region.factor_bar
     mine = np.searchsorted(at, told.coordinates)
     known[mine] = tested[mine] = True
-    numerical[mine], bar[mine], wrong[mine] = found.value, 3.0 * found.error, told.judgement.wrong
-    moved = found.chord > MOVES * found.noise
-    # The complex step sees the slope alone: it has no second derivative.
-    moves[mine] = np.where(moved | np.isfinite(found.curvature), moved, np.nan)
+    numerical[mine], bar[mine], curvature[mine] = found.value, 3.0 * found.error, found.curvature
+    wrong[mine], moves[mine] = told.judgement.wrong, found.chord > MOVES * found.noise
     return {
         "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": tested,
-        "known": known, "moves": moves, "ratio_bar": ratio_bar,
+        "known": known, "curvature": curvature, "moves": moves, "ratio_bar": ratio_bar,
     }  # fmt: skip
 
 

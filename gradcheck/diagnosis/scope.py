@@ -100,10 +100,10 @@ class Scope:
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
     of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
     what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
-    undecided : (k,) flat indices of the entries that are neither wrong nor verified. moves : whether f was seen to move
-    beside x by it alone, nan where that was not looked at. absent : arrays of which entries are left out because they
-    are many, and whether these are known. unclaimed : arrays that hold others, of which not even the claim is known,
-    and that are right by a certificate.
+    undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second derivative,
+    nan where it is not known. moves : whether f was seen to move beside x by it alone. absent : arrays of which
+    entries are left out because they are many, and whether these are known. unclaimed : arrays that hold others, of
+    which not even the claim is known, and that are right by a certificate.
     """
 
     subject: Subject
@@ -115,7 +115,8 @@ class Scope:
     wrong: Mask
     tested: Mask
     known: Mask
-    moves: Flat
+    curvature: Flat
+    moves: Mask
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
@@ -242,10 +243,10 @@ class Scope:
         if setting is None or not 0 < columns.size <= LOOKS:
             return None
         seen = derivatives_by(setting, columns)
-        numerical, bar = (part[at // n, which] for part in seen)
+        numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
         known = np.isfinite(numerical)
-        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known}
+        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known, "curvature": curvature}
         changed = {name: getattr(self, name).copy() for name in (*new, "wrong")}
         for name, values in new.items():
             changed[name][rows] = values
@@ -287,7 +288,7 @@ class Scope:
 
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "moves", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "moves", "ratio_bar",
 )  # fmt: skip
 
 

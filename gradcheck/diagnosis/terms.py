@@ -13,7 +13,7 @@ from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, wrong_place
-from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
+from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.functions import CHAIN, VALUES
@@ -27,6 +27,14 @@ TERMS: dict[Kind, Callable[[Flat], Flat]] = {
 }
 # A factor of more than this beside a term is none that the term could be told from.
 MOST_N = 1e4
+# Steps of difference quotients as people choose them.
+STEPS: dict[str, Callable[[Flat], Flat]] = {
+    "": np.ones_like,
+    " max(1, |x|)": lambda x: np.maximum(1.0, np.abs(x)),
+    " |x|": np.abs,
+}
+# Second derivatives are by-products of the first, and known to about so much.
+CURVATURE = 0.05
 # An eigenvalue is 0 below the first of these shares of the largest one, and is not above the second.
 NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
 # A bar by which f may change by more than this of itself, while x does by its own size, is wide.
@@ -119,8 +127,9 @@ def unused(s: Scope) -> Cause | None:
         place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
     mine = s.wrong & s.tested
-    if (s.moves[mine] == 1.0).any() or _bends(s, mine & np.isnan(s.moves)):
-        return Cause(Kind.STATIONARY, place, 1, lacking=not (s.moves[mine] == 1.0).all())
+    # The complex step sees the slope alone: it has no second derivative.
+    if s.moves[mine].any() or _bends(s, mine & ~np.isfinite(s.curvature)):
+        return Cause(Kind.STATIONARY, place, 1, lacking=not s.moves[mine].all())
     beyond = _beyond(s)
     return Cause(Kind.UNUSED, place, 1, origin=beyond, order="clamp" if beyond else "")
 
@@ -229,6 +238,26 @@ def delta(s: Scope) -> Cause | None:
     place = None if alike or not d > 0 else holds(s, s.analytic * x / (x + d), free=1, choices=1.0)
     bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
     return None if place is None else Cause(Kind.DELTA, place, 1, value=d, bar=bar)
+
+
+def difference(s: Scope) -> Cause | None:
+    """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
+    off, bent = s.analytic - s.numerical, s.curvature[s.wrong]
+    if bent.size < 1 + MARGIN or not (np.isfinite(bent).all() and bent.any()):
+        return None
+    for words, step in STEPS.items():
+        basis = s.curvature * step(np.asarray(s.x, float))
+        half = float(slope(s, basis, off))
+        term = half * np.nan_to_num(basis)
+        left = np.abs(off - term)
+        # And the term with h^2 besides, whose derivative is taken to be as large as the second one is anywhere.
+        crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
+        rest = np.maximum(left, np.maximum(s.bar, crude))[s.wrong]
+        decades = np.sort(np.log10(np.abs(off[s.wrong]) / rest)[s.witnesses].clip(0.0, 16.0))[:-1]
+        fits = (left <= s.slack(s.numerical) + crude)[s.wrong | s.tested].all()
+        if fits and decades.sum() >= DECADES:
+            return Cause(Kind.DIFFERENCE, everywhere(s), 1, vague=True, value=2.0 * half, origin=words)
+    return None
 
 
 def gauss_newton(s: Scope) -> Cause | None:

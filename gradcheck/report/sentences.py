@@ -16,6 +16,7 @@ TELLING, POWERS = 10, (3, 4)
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
+QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
     **dict.fromkeys(("ln 10", "1/ln 10", "ln 2", "1/ln 2"), "a logarithm to another base?"),
@@ -72,6 +73,7 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
+    Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
     Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
     Kind.UNUSED: NO_SLOPE + "f does not use them there (a mask, a clip)?",
     (Kind.UNUSED, "clamp"): NO_SLOPE + "those with {c.origin}; a clamp that is not differentiated?",

@@ -52,6 +52,7 @@ class Kind(Enum):
     MULTIPLE = "assigned instead of added up"
     SCALED = "a factor for each row or column"
     GAUSS_NEWTON = "Gauss-Newton for the Hessian"
+    DIFFERENCE = "difference quotient"
     BESIDE = "off by the same beside x"
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"

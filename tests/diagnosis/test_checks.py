@@ -226,6 +226,21 @@ def test_an_intercept_that_has_no_penalty_is_left_alone():
     assert "in x[1:9]: weight decay left out, or a negative one that f does not have?" in sentence
 
 
+@pytest.mark.parametrize("step", [1e-4, 1e-3])
+def test_a_difference_quotient_is_called_one(step):
+    """Forward differences in the place of a derivative are off by h/2 f''."""
+    a, x = np.random.default_rng(4).normal(size=(2, 12))
+
+    def quotient(x: Any) -> Any:
+        moved = x + step * np.eye(12)
+        return np.array([a @ np.sin(m) - a @ np.sin(x) for m in moved]) / step
+
+    (cause,) = check_gradient(lambda x: float(a @ np.sin(x)), quotient, x).causes
+
+    assert cause.kind is Kind.DIFFERENCE
+    assert cause.value == pytest.approx(step, rel=0.05)
+
+
 SHAPES = [((5,), "numpy.flip(analytic, 0)"), ((3, 3), "numpy.flip(analytic)"),
           ((3, 2, 3, 3), "numpy.flip(analytic, (2, 3))"), ((8, 3, 5, 5), "numpy.flip(analytic, (2, 3))")]  # fmt: skip
 
@@ -726,6 +741,30 @@ def test_rows_and_blocks_left_out_are_not_called_assigned(check, name):
     }[check]()
 
     assert report.diagnosis == (f"analytic is 0 in {where}, numerical is not: a term is missing",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", [check_jacobian, check_hessian])
+@pytest.mark.parametrize("step", [1e-3, 1e-4])
+def test_a_matrix_made_by_differences_is_called_so(check, step):
+    """Forward differences of the function itself; with an error of the same size in other places, nothing is said."""
+    rng = np.random.default_rng(8)
+    b, y, x = rng.normal(size=(9, 6)), rng.normal(size=9), rng.normal(size=6)
+
+    def f(x: Any) -> Any:
+        return b.T @ ((1.0 - np.tanh(b @ x) ** 2) * (np.tanh(b @ x) - y))
+
+    def by_differences(x: Any) -> Any:
+        return np.stack([(f(x + step * e) - f(x)) / step for e in np.eye(6)], axis=1)
+
+    def right(x: Any) -> Any:
+        t = np.tanh(b @ x)
+        return b.T @ (((1.0 - t * t) ** 2 + (t - y) * (-2.0 * t * (1.0 - t * t)))[:, None] * b)
+
+    (words,) = check(f, by_differences, x).diagnosis
+    assert words.startswith(f"analytic - numerical = h/2 f'' with h = {step:g} in all 36 entries of ")
+    moved = check(f, lambda x: right(x) + np.roll(by_differences(x) - right(x), 1, 0), x)
+    assert Kind.DIFFERENCE not in [cause.kind for cause in moved.causes]
 
 
 def test_a_mean_is_known_by_the_lengths_of_what_a_vjp_maps():

@@ -1630,6 +1630,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
         Kind.BETWEEN: "every other array is right: look between",
         Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
         Kind.TERM_TRANSPOSED: "a term of analytic is transposed?",
+        Kind.DIFFERENCE: sentences.QUOTIENT,
         Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
         Kind.STOPS: sentences.STOPS,
         Kind.GAUSS_NEWTON: sentences.SECOND,
