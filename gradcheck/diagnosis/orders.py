@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.regions import everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, SAME, SAMPLE, Scope
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.cause import Cause, Extent, Kind
@@ -205,8 +206,11 @@ def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
     return [int(k) for k in sorted(shifts, key=abs)[:SHIFTS] if k]
 
 
-def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
-    """Rows (or columns, or slices along an axis) in another order: which one each wrong line should be."""
+def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | None:
+    """Rows (or columns, or slices along an axis) in another order: which one each wrong line should be.
+
+    further : whether an entry of each other line may be asked for, where those that were judged come from other lines.
+    """
     b = s.blocks[0]
     n = b.shape[axis]
     lines = np.moveaxis(array, axis, 0).reshape(n, -1)
@@ -227,7 +231,14 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
     explained = lines[sources[line], rest]
     if not explained[s.wrong].any():
         return None  # what is 0 stands on any line of zeros
-    if sorted(moves) != sorted(moves.values()) or not s.mends(explained, choices=len(moves) * math.log10(n)):
+    choices = len(moves) * math.log10(n)
+    if sorted(moves) != sorted(moves.values()):
+        if not (further and len(moves) > 1 and s.convinces(explained, choices=choices)):
+            return None
+        column = int(generator_of(0).integers(lines.shape[1]))
+        more = s.measured(s.at[~np.isin(line, line[s.tested]) & (rest == column)])
+        return None if more is None else _lines(more, array, axis, further=False)
+    if not s.mends(explained, choices=choices):
         return None
     named = tuple((str(i), str(k)) for i, k in moves.items())
     return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun_of(b, axis), moves=named), explained)

@@ -118,6 +118,22 @@ def test_a_difference_quotient_that_four_entries_show_is_looked_for_in_more():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lines", ["rows", "columns"])
+def test_lines_in_another_order_are_told_by_an_entry_of_each(lines: str):
+    """Of 400 entries that are all wrong the search judges four; not where a tenth of them are off besides."""
+    order, rng = np.random.default_rng(2).permutation(20), np.random.default_rng(8)
+    others = np.where(rng.random(400) < 0.1, 0.1 * rng.normal(size=400), 0.0)
+
+    def moved(g: Any, _: Any) -> Any:
+        g = g.reshape(20, 20)
+        return (g[order] if lines == "rows" else g[:, order]).ravel()
+
+    (said,) = matrix(moved).diagnosis
+    assert said.startswith(f"the {lines} of x are in another order: the right one is ")
+    assert not any(c.explains for c in matrix(lambda g, x: moved(g, x) + others).causes)
+
+
+@pytest.mark.slow
 def test_counts_are_told_from_the_entries_that_are_wrong():
     """Two or three for one in two thirds of 400 entries, scattered; not where other factors are among them."""
     times = np.random.default_rng(3).integers(1, 4, 400)
