@@ -2,7 +2,7 @@
 
 Mistakes that people make are planted in gradients, Jacobians, Hessians and backward products of several maps and sizes,
 and as many that no simple explanation fits. An explanation is true if its kind is one of those written beside the
-mistake. What only describes (one entry scaled, one row, equal and opposite) counts as no explanation.
+mistake. What only describes (one entry scaled, one row, a jump of f) counts as no explanation.
 Options: --every K takes each K-th case; --sample N takes N at random, the same each time; --show prints those that fall
 short.
 """

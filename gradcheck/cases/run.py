@@ -76,10 +76,6 @@ def run_case(
     return run.result()
 
 
-class _Raised(Comparison):
-    """An exception of the case's own code, in the place of a value or of a comparison with it."""
-
-
 @dataclass
 class _Run:
     """A case that is run, and what it has given so far.
@@ -101,7 +97,7 @@ class _Run:
         with on_import_path(self.loaded.root):
             if case.prepare is not None:
                 state = self._attempt(case.prepare, self.context)
-                if isinstance(state, _Raised):
+                if isinstance(state, Comparison):
                     self.rows += [self._row(*names, state) for names in case.row_names()]
                     return
                 self.arguments = (state,)
@@ -131,14 +127,15 @@ class _Run:
         )
 
     def _attempt(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function of the case's own gives; a Comparison in its place where it raised."""
         try:
             return function(*arguments)
         except DataError as error:  # the data are at fault, not the code under test
-            return _Raised(Outcome.INCONCLUSIVE, problem=str(error))
+            return Comparison(Outcome.INCONCLUSIVE, problem=str(error))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, too: nothing that a case does ends the run
-            return _Raised(Outcome.FAIL, problem="raised " + what_and_where(error, self.loaded.path))
+            return Comparison(Outcome.FAIL, problem="raised " + what_and_where(error, self.loaded.path))
 
     def _measured(self, name: str, measure: Callable[..., Any]) -> Any:
         """What a function of the case measures; of a Report, which is kept under the name, whether it passes."""
@@ -148,7 +145,7 @@ class _Run:
         self.reports.append((name, value))
         # A comparison is between numbers: whether the check passed. Undecided is neither.
         if value.outcome is Outcome.INCONCLUSIVE:
-            return _Raised(value.outcome, problem=value.reason)
+            return Comparison(value.outcome, problem=value.reason)
         return value.outcome is Outcome.PASS
 
     def _rows(self, quantity: Quantity) -> Iterator[Row]:
@@ -178,7 +175,7 @@ class _Run:
         drawn = self._attempt(
             save, self.loaded.name, figure, lambda canvas: figure.draw(canvas, *self.arguments)
         )
-        if isinstance(drawn, _Raised):
+        if isinstance(drawn, Comparison):
             self.rows.append(self._row(f"figure {figure.name}", "drawn", drawn))
         elif drawn is not None:
             self.figures.append(drawn)
@@ -219,7 +216,7 @@ def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
 
 def _reference_row(row: Callable[..., Row], reference: Reference, measured: Any, expected: Any) -> Row:
     for what, value in (("the measurement", measured), ("the reference", expected)):
-        if isinstance(value, _Raised):
+        if isinstance(value, Comparison):
             raised = replace(value, problem=f"{what}: {value.problem}")
             return row(raised, measured, reason=reference.reason)
     comparison = _compare(measured, expected, reference)
@@ -231,7 +228,7 @@ def _mistake_row(row: Callable[..., Row], measured: Any, judges: list[tuple[Refe
 
     An exception is no refusal: the mistake was then not measured, perhaps for a typing error.
     """
-    if isinstance(measured, _Raised):
+    if isinstance(measured, Comparison):
         return row(replace(measured, problem=f"the planted mistake: {measured.problem}"))
     fit = [
         (ref, exp) for ref, exp in judges if _compare(_expected_value(exp), exp, ref).outcome is Outcome.PASS

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from gradcheck.cases.discovery import LoadedCase
     from gradcheck.cases.figures import SaveFigure
     from gradcheck.cases.results import CaseResult
-    from gradcheck.html import Gallery
 
 # To someone who has a gradient and came to try the command.
 NOTHING_HERE = (
@@ -138,7 +137,11 @@ def run(
     figures = figure_folder(figures)
     context = Context(data, fast, numerical, progress=sys.stderr.isatty(), fresh=fresh)
     save = None if figures is None else figure_writer(figures, figure_format)
-    gallery = None if html_file is None else _gallery(save)
+    gallery = None
+    if html_file is not None:
+        from gradcheck.html import Gallery, render
+
+        gallery = Gallery(save)
     console = new_console(stderr=STDOUT in (json_file, html_file))
     outputs = Outputs()
     show = _printer(console, loaded, verbose, quiet)
@@ -150,8 +153,6 @@ def run(
     if json_file is not None:
         outputs.make(_write_json, json_file, results, interrupted)
     if html_file is not None and gallery is not None:
-        from gradcheck.html import render
-
         outputs.make(put, "--html", html_file, render(results, drawings=gallery.drawings))
     outputs.make(_close, console, results, len(loaded), interrupted, verbose, quiet)
     outputs.tell()
@@ -298,12 +299,6 @@ def _run_all(
         interrupted = True
     bar.close()
     return results, interrupted
-
-
-def _gallery(save: SaveFigure | None) -> Gallery:
-    from gradcheck.html import Gallery
-
-    return Gallery(save)
 
 
 def _status(results: Sequence[CaseResult]) -> int:

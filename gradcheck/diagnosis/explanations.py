@@ -13,37 +13,30 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck._typing import Flat, Mask
+from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import (
-    block_place,
-    common_place,
-    lines_place,
-    place_of_zeros,
-    rare,
-    two_lines,
-    wrong_place,
-)
-from gradcheck.diagnosis.scope import DECADES, Scope, Subject
+from gradcheck.diagnosis.regions import block_place, common_place, lines_place
+from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.parameters.boxes import Box, in_box, whole_box
-from gradcheck.results.cause import OTHERS, Cause, Extent, Kind, Place
+from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
 Gradient = Callable[[Flat], Flat]
+Pattern = Callable[[Scope], Cause | None]
 
 # Off by less than this of the largest entry is little: what people let an inner iteration leave.
 SLIGHT = 1e-2
 # So many times that is what one entry is off by for which another mistake is looked for.
 APART = 10.0
-# So many times what is accepted at least one entry is off by where others are told to be right.
-CLEAR = 100.0
 # The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
 STEPS = 100.0
+# So many times what is accepted at least one entry is off by where others are told to be right.
+CLEAR = 100.0
 
 
 def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None) -> tuple[Cause, ...]:
@@ -63,8 +56,8 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     # Arrays that are wrong throughout as far as a sample of others tells come with them first.
     told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
-    of_all = _by_place(everything.part(more)) if more != wrong else ()
-    of_all = of_all or _by_place(scope, arrays_moved(everything))
+    of_all = _explanations(everything.part(more)) if more != wrong else ()
+    of_all = of_all or _explanations(scope, arrays_moved(everything))
     if of_all:
         return of_all
     parts = [scope.one(b) for b in wrong]
@@ -82,23 +75,8 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = _between(everything, evidence.regions) if open_ and not cached else None
     seen = [_described(part, evidence.regions) for part in open_]
-    said = [*chain(*found), *chain(*seen)]
-    # Where several arrays have no better, the factor of one number says what the table does.
-    bare = [c for c in said if c.kind is Kind.ONE_ENTRY and not (c.order or c.place.alone)]
-    better = {name for c in said if c not in bare for name in c.place.arrays}
-    left_out = bare if len(set(scope.names) - better) > 1 else []
     ordered = (cached, *chain(*found), between, *chain(*seen))
-    return tuple(cause for cause in ordered if cause is not None and cause not in left_out)
-
-
-def _by_place(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
-    """What explains all arrays at once; said of each where a column or a block of each, and no more, is wrong."""
-    of_all = _explanations(s, *more)
-    if len(of_all) != 1 or len(s.blocks) == 1 or of_all[0].place.tells or s.with_mistake() != s.blocks:
-        return of_all
-    each = [_explanations(s.one(b)) for b in s.blocks]
-    alike = all(len(c) == 1 and c[0].kind is of_all[0].kind and c[0].place.box for c in each)
-    return tuple(chain(*each)) if alike and len({_factor_of(c) for c in each}) == 1 else of_all
+    return tuple(cause for cause in ordered if cause is not None)
 
 
 def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
@@ -151,12 +129,6 @@ def _left_open(c: Cause) -> tuple[bool, int]:
 
 def _described(s: Scope, regions: tuple[Region, ...] = ()) -> tuple[Cause, ...]:
     """What is seen of an array that nothing explains."""
-    opposite = _opposite(s)
-    if opposite is not None:
-        return (opposite,)
-    beside = _zeros_beside(s)
-    if beside:
-        return beside
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
     place = (_together(s, boxes) if boxes else None) or common_place(s)
     seen = patterns.alike(s) if place is None and s.complete else None
@@ -184,32 +156,6 @@ def _together(s: Scope, boxes: Sequence[Box]) -> Place | None:
     return None
 
 
-def _zeros_beside(s: Scope) -> tuple[Cause, ...]:
-    """A part of the array where analytic is 0 and a term is missing, and what is said of the rest that is wrong."""
-    zero = s.telling & (s.analytic == 0.0)
-    if len(s.blocks) > 1 or zero.sum() < 2 or zero[s.wrong].all():
-        return ()
-    part, others = replace(s, wrong=zero), replace(s, wrong=s.wrong & ~zero)
-    place = place_of_zeros(part) or wrong_place(part)
-    if not place.tells or rare(part, place) is not None:
-        return ()
-    rest = _of_rest(others, zero) if s.whole and s.complete else None
-    return tuple(c for c in (Cause(Kind.PART_ZERO, place), rest) if c is not None)
-
-
-def _of_rest(s: Scope, zero: Mask) -> Cause | None:
-    """Of the other wrong entries a factor, where those that are 0 are taken for right; or where they lie."""
-    right = replace(s, numerical=np.where(zero, 0.0, s.numerical))
-    with np.errstate(all="ignore"):
-        cause = patterns.factor(right) or patterns.alike(right)
-    if cause is not None:
-        place = wrong_place(s)
-        extent = Extent.OTHERS if place.extent is Extent.WRONG else place.extent
-        return replace(cause, place=replace(place, extent=extent))
-    where = common_place(s)
-    return None if where is None else Cause(Kind.REGION, where, order=OTHERS)
-
-
 def _stops(s: Scope) -> tuple[Cause, Scope] | None:
     """A jump of f beside x that explains small disagreements, as there is where a solver stops; and what is left then.
 
@@ -230,26 +176,6 @@ def _stops(s: Scope) -> tuple[Cause, Scope] | None:
         return None
     cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)
     return cause, replace(s, wrong=s.wrong & ~little, bar=np.maximum(s.bar, most))
-
-
-def _opposite(s: Scope) -> Cause | None:
-    """Two entries, or lines, off by equal and opposite amounts: what flows from one to the other is left out."""
-    off, slack = s.analytic - s.numerical, s.slack(s.numerical)
-    if s.wrong.sum() == 2:
-        pair = {s.parameters.name(int(s.at[k])): np.array([k]) for k in np.flatnonzero(s.wrong)}
-    elif len(s.blocks) == 1 and s.whole and s.complete:
-        pair = two_lines(s)
-    else:
-        return None
-    if not pair:
-        return None
-    (first, one), (second, other) = pair.items()
-    size = np.minimum(np.abs(off[one]), np.abs(off[other]))
-    large = size > 10.0**DECADES * np.maximum(slack[one], slack[other])
-    if not large.any() or not (np.abs(off[one] + off[other]) <= slack[one] + slack[other]).all():
-        return None
-    most = float(np.max(np.abs(off[one])))
-    return Cause(Kind.OPPOSITE, wrong_place(s), value=most, moves=((first, second),))
 
 
 def _between(everything: Scope, regions: tuple[Region, ...]) -> Cause | None:
@@ -312,18 +238,24 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None
 
 
+def judged_more(s: Scope, pattern: Pattern) -> Cause | None:
+    """What a pattern finds, and finds again with more entries judged: no direction tells of those that are not."""
+    more = s.some_more() if pattern(s) is not None else None
+    return None if more is None else pattern(more)
+
+
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. What sums, means and functions
 # of x make is asked where nothing simpler explains, and what fits a constant or tells a range alone after that.
-EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
+EXACT: tuple[Pattern, ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded,
 )  # fmt: skip
-BY_X: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.reduced, projections.projected, projections.divided, projections.by_scores,
-    partial(terms.parametrisation, fitted=False),
+BY_X: tuple[Pattern, ...] = (
+    projections.reduced, projections.projected, projections.lacking, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
-FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, terms.cut, patterns.clipped, terms.float32, terms.rounded, terms.unused,
-    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), projections.for_its_values,
-    terms.delta, *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
-    terms.factor_beside, terms.term_transposed,
+FITTED: tuple[Pattern, ...] = (
+    projections.repeated, terms.cut, partial(judged_more, pattern=patterns.clipped), terms.float32, terms.unused,
+    partial(judged_more, pattern=patterns.multiple), patterns.scaled,
+    partial(terms.parametrisation, fitted=True), terms.delta,
+    *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.gauss_newton,
+    partial(judged_more, pattern=terms.difference), terms.factor_beside, terms.term_transposed,
 )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.regions import block_place, box_around, everywhere, noun_of, wrong_place
+from gradcheck.diagnosis.regions import everywhere, noun_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, SAME, SAMPLE, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.triangles import other_claims
@@ -133,7 +133,6 @@ def _orders(s: Scope, array: Array) -> Orders:
                     array.transpose(*order, len(axes)),
                 )
     yield from _exchanged(s, array)
-    yield from _block_transposed(s, array)
     yield from _shifted(s, array)
     for some in _sets([k for k in axes if b.shape[k] > 1]):
         given = "" if len(some) == len(axes) > 1 else f", {some[0] if len(some) == 1 else some}"
@@ -161,19 +160,6 @@ def _exchanged(s: Scope, array: Array) -> Orders:
         moved[entries] = moved[entries[::-1]]
         one, other = (f"{b.name}[{', '.join(map(str, b.index(b.start + parts * int(k))))}]" for k in entries)
         yield Cause(Kind.EXCHANGED, wrong_place(s), moves=((one, other), (other, one))), moved
-
-
-def _block_transposed(s: Scope, array: Array) -> Orders:
-    """The square block of a matrix in which all wrong entries lie; of four entries it is an exchange of two."""
-    b = s.blocks[0]
-    if len(b.shape) != 2:
-        return
-    box = box_around(b, s.at[s.wrong])
-    (top, bottom), (left, right) = box.ranges[:2]
-    if bottom - top == right - left > 2:
-        moved = array.copy()
-        moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)
-        yield Cause(Kind.TRANSPOSED, block_place(b, int(s.wrong.sum()), box)), moved
 
 
 def _shifted(s: Scope, array: Array) -> Orders:
@@ -247,14 +233,14 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
     explained = lines[sources[line], rest]
     if not explained[s.wrong].any():
         return None  # what is 0 stands on any line of zeros
+    choices = len(moves) * math.log10(n)
     if sorted(moves) != sorted(moves.values()):
-        more = None
-        if further and len(moves) > 1 and s.convinces(explained, choices=len(moves) * math.log10(n)):
-            column = int(np.random.default_rng(0).integers(lines.shape[1]))
-            others = ~np.isin(line, line[s.tested]) & (rest == column)
-            more = s.measured(s.at[others])
+        if not (further and len(moves) > 1 and s.convinces(explained, choices=choices)):
+            return None
+        column = int(np.random.default_rng(0).integers(lines.shape[1]))
+        more = s.measured(s.at[~np.isin(line, line[s.tested]) & (rest == column)])
         return None if more is None else _lines(more, array, axis, further=False)
-    if not s.mends(explained, choices=len(moves) * math.log10(n)):
+    if not s.mends(explained, choices=choices):
         return None
     named = tuple((str(i), str(k)) for i, k in moves.items())
     return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun_of(b, axis), moves=named), explained)

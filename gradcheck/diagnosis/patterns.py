@@ -19,12 +19,10 @@ from gradcheck.diagnosis.regions import (
     index_of,
     noun_of,
     place_of_zeros,
-    rare,
     wrong_place,
 )  # fmt: skip
 from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
-from gradcheck.parameters.functions import whole_numbers_tell
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -61,8 +59,7 @@ def missing(s: Scope) -> Cause | None:
         return Cause(Kind.REAL, everywhere(s))
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    place = place_of_zeros(s) or (wrong_place(s) if some else everywhere(s))
-    return Cause(Kind.ZERO, place, span=rare(s, place))
+    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s, mostly=True) if some else everywhere(s)))
 
 
 def factor(s: Scope) -> Cause | None:
@@ -80,12 +77,8 @@ def factor(s: Scope) -> Cause | None:
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
             place = holds(s, s.analytic / value, choices=choices)
-            if place is None and known.kind is Kind.SIGN:
-                place = _of_judged(s, s.analytic / value)
             if place is not None:
-                open_ = known.origin in ("", "3", "1/3") and known.length not in (-1, 2)
-                told = s.told_by_x(c, spread) if open_ else ""
-                return replace(known, place=place, value=value, bar=spread, order=told)
+                return replace(known, place=place, value=value, bar=spread)
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if s.wrong.sum() == 1:
         return alike(s)
@@ -100,9 +93,7 @@ def factor(s: Scope) -> Cause | None:
     place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
     if place is None:
         return None
-    origin = "" if both else _over_norm(s, c)
-    told = "" if origin else s.told_by_x(c, spread)
-    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin, order=told)
+    return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin="" if both else _over_norm(s, c))
 
 
 def alike(s: Scope) -> Cause | None:
@@ -118,19 +109,7 @@ def alike(s: Scope) -> Cause | None:
     near = abs(c - 1.0) < NEAR * s.subject.tolerance.rtol
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1) or (near and not s.complete):
         return None
-    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread, order=s.told_by_x(c, spread))
-
-
-def _of_judged(s: Scope, explained: Array) -> Place | None:
-    """The wrong entries that were judged, of an array in which some are wrong and others right, here and there.
-
-    A sign alone, which fits one entry by no accident: of others nobody knows which of both they are, as of |g| for g.
-    """
-    fits, right = s.fits(explained), s.tested & ~s.wrong
-    mixed = right.any() and not fits[right].all() and not s.complete and s.witnesses.size > MARGIN
-    if not (mixed and fits[s.wrong].all() and s.convinces(explained)):
-        return None
-    return Place(s.names, int(s.wrong.sum()), Extent.JUDGED)
+    return Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
 
 
 def _over_norm(s: Scope, c: float) -> str:
@@ -233,13 +212,9 @@ def conjugate(s: Scope) -> Cause | None:
 
 
 def clipped(s: Scope) -> Cause | None:
-    """No entry larger than some c, where those of the other side are: these are +c or -c, and the others right."""
-    turned = replace(s, analytic=s.numerical, numerical=s.analytic) if s.complete else None
-    if turned is not None and _clipped(turned):
-        return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(turned), lacking=False)
-    more = s.some_more() if s.analytic.any() and _clipped(s) else None
-    known = more is not None and _clipped(more)
-    return Cause(Kind.CLIPPED, everywhere(more or s), vague=True, value=_most(s)) if known else None
+    """No entry larger than some c, where numerical ones are: these are +c or -c, and the others right."""
+    seen = s.analytic.any() and _clipped(s)
+    return Cause(Kind.CLIPPED, everywhere(s), vague=True, value=_most(s)) if seen else None
 
 
 def _most(s: Scope) -> float:
@@ -249,8 +224,7 @@ def _most(s: Scope) -> float:
 
 def _clipped(s: Scope) -> bool:
     g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], _most(s)
-    near = SAME * c + (s.bar[s.wrong] if s.complete else 0.0)
-    most = (np.abs(np.abs(g) - c) <= near).all() and (np.abs(r) > c).all() and (g * r > 0).all()
+    most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
     return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
@@ -280,21 +254,12 @@ def assigned(s: Scope) -> Cause | None:
 
 def multiple(s: Scope) -> Cause | None:
     """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
-    found = _multiple(s)
-    # Of entries that nobody judged k is not known, and no direction tells.
-    more = s.some_more() if found is not None else None
-    return None if more is None else _multiple(more)
-
-
-def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
     # Of whole numbers one size with their signs is a clip, or the signs alone: any are whole multiples of that. So is
     # one beside smaller ones; ones and zeros alone are counts.
     smaller = (s.analytic != 0) & (np.abs(s.analytic) < (1.0 - SAME) * _most(s))
     alike = np.ptp(np.abs(g)) <= SAME * np.abs(g).max() and np.ptp(np.sign(g)) > 0
     if alike or (_clipped(s) and smaller.any()):
-        return None
-    if whole_numbers_tell(s.x[s.wrong], r / g):
         return None
     arrays = np.searchsorted([b.stop for b in s.blocks], s.at[s.wrong], side="right")
     for lacking, ratio in ((True, r / g), (False, g / r)):

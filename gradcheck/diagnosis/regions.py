@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,18 +9,15 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
-from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, hull, in_box, whole_box, working_shape
-from gradcheck.results.cause import TRIANGLES, Extent, Place
+from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import accepted, larger
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
 # So many zeros that are wrong, and none that is right, tell of all others.
 SOME = 3
-# Blocks that are tried, with the sum of the entries of each.
-BLOCKS = 10**6
 
 
 def holds(
@@ -46,10 +42,10 @@ def holds(
     confirmed = s.confirmed(mended)
     nothing_else = confirmed is False
     if nothing_else:
-        # What nobody judged may be right as well, all of it or what lies outside of a block.
+        # What nobody judged may be right as well.
         mended = np.where(s.wrong, explained, s.analytic)
         if whole or not s.confirmed(mended):
-            return _bounded(s, explained, fits)
+            return None
     place = everywhere(s, bool(confirmed)) if whole else wrong_place(s, bool(confirmed), fits)
     if s.whole and confirmed is not None:
         place = replace(place, settled=True, changed=_changed(s, mended))
@@ -70,21 +66,20 @@ def everywhere(s: Scope, confirmed: bool | None = False) -> Place:
     extent, those = Extent.TESTED, s.tested
     if s.unclaimed.intersection(s.names):
         extent, those = Extent.JUDGED, s.wrong
-    # Those that share a row or column are named with it.
-    line = _one_line(s.blocks[0], s.at[those]) if len(s.blocks) == 1 else None
-    return replace(line or Place(s.names, int(those.sum()), extent), extent=extent)
+    return Place(s.names, int(those.sum()), extent)
 
 
-def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None) -> Place:
+def wrong_place(s: Scope, confirmed: bool = False, fits: Mask | None = None, mostly: bool = False) -> Place:
     """The wrong entries: the only one by name, the block that they fill, or how many.
 
     confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
-    right, so that a block may hold them; without one those that are 0, which a factor does.
+    right, so that a block may hold them; without one those that are 0, which a factor does. mostly : whether a block
+    or a triangle has to be wrong in half of what is known of it, as where it is said to be 0 on one side alone.
     """
     wrong = s.at[s.wrong]
     if wrong.size == 1:
         return _entry(s, int(wrong[0]), alone=s.size > 1 and s.complete)
-    place = _region(replace(s, wrong=s.wrong | ~s.known) if confirmed else s, True, fits)
+    place = _region(replace(s, wrong=s.wrong | ~s.known) if confirmed else s, True, fits, mostly)
     return place or Place(s.names, wrong.size, Extent.WRONG if s.complete else Extent.JUDGED)
 
 
@@ -92,23 +87,6 @@ def common_place(s: Scope) -> Place | None:
     """The row, column or block where all wrong entries lie, be others there right; None without one."""
     place = _region(s, False) if s.wrong.sum() > 1 else None
     return None if place is None else replace(place, judged=not s.complete)
-
-
-def rare(s: Scope, place: Place) -> tuple[float, float] | None:
-    """How many entries of a block or a triangle are wrong, and how many are known; None where most are, and of a line.
-
-    It is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
-    as a whole is 0 on one side alone.
-    """
-    b, wide = s.blocks[0], sum(stop - start > 1 for start, stop in place.box) if place.step == 1 else 0
-    if place.extent in TRIANGLES:
-        inside = dict(_triangles(*index_of(b, s.at)))[place.extent]
-    elif place.extent is Extent.OUTSIDE or (place.extent is Extent.BOX and wide >= min(2, len(place.box))):
-        inside = in_box(b, _of_whole_entries(b, place.box), s.at) ^ (place.extent is Extent.OUTSIDE)
-    else:
-        return None
-    wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
-    return (float(wrong), float(known)) if 2 * wrong < known else None
 
 
 def _entry(s: Scope, at: int, alone: bool) -> Place:
@@ -130,56 +108,7 @@ def _against(s: Scope, fits: Mask | None) -> Mask:
     return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
 
 
-def _bounded(s: Scope, explained: Flat, fits: Mask) -> Place | None:
-    """The one block, as far as nobody judged its edges, that is off by as much as f is along two directions; else None.
-
-    None too where so many blocks could be that one may by accident.
-    """
-    b, edges = s.blocks[0], list[Index]()
-    if len(s.blocks) > 1 or not b.shape or b.is_complex or not s.whole or not np.isfinite(explained).all():
-        return None
-    for along in index_of(b, s.at):
-        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
-        edges += [np.arange(outer.min(), inner.min() + 1), np.arange(inner.max(), outer.max() + 1) + 1]
-    accidents, agree = float(math.prod(edge.size for edge in edges)), np.ones((), bool)
-    if accidents > BLOCKS:
-        return None
-    for which in range(2):
-        direction = s.subject.direction(s.blocks, s.at, which)
-        if direction is None:
-            return None
-        # One number of all outputs: each is taken with a weight of its own.
-        units = random_units(np.random.default_rng(17 + which), direction.value.size)
-        tangent = (units[:, None] * direction.tangent).ravel()[s.at]
-        terms = (explained - s.analytic) * tangent
-        value = float(units @ direction.value) - float(s.analytic @ tangent)
-        rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-        off = float(np.abs(units) @ direction.bar) + rounding
-        agree = agree & (np.abs(_of_blocks(terms.reshape(b.shape), edges) - value) <= off)
-        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-        accidents *= 2.0 * off / max(root_mean_square(terms), 1e-300)
-    found = np.argwhere(agree)
-    if accidents > ACCIDENT or len(found) != 1:
-        return None
-    ends = [int(edge[k]) for edge, k in zip(edges, found[0], strict=True)]
-    box = Box(tuple(zip(ends[::2], ends[1::2], strict=True)))
-    inside = in_box(b, box, s.at)
-    if (inside & _against(s, fits)).any():
-        return None
-    changed = _changed(s, np.where(inside, explained, s.analytic))
-    return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
-
-
-def _of_blocks(terms: Flat, edges: Sequence[Index]) -> Flat:
-    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
-    for axis in range(0, len(edges), 2):
-        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
-        below, above = (sums.take(edge, axis) for edge in edges[axis : axis + 2])
-        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
-    return terms
-
-
-def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
+def _region(s: Scope, filled: bool, fits: Mask | None = None, mostly: bool = False) -> Place | None:
     """The row, column, block or triangle that the wrong entries fill; or where they lie, be others there right."""
     block, wrong = s.blocks[0], int(s.wrong.sum())
     if len(s.blocks) > 1 or not block.shape:
@@ -196,6 +125,7 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             continue
         inside, size = in_box(block, candidate, s.at), candidate.size
         full = (alone or int(inside.sum()) == size) and _fills(s, against, inside)
+        full = full and (not mostly or candidate in slabs or _mostly(s, inside))
         share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
         # Where not all is known the box is that of a sample: most of an array is none.
         narrow = s.complete or 2 * size <= block.size
@@ -206,45 +136,18 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             return block_place(block, wrong, candidate)
     if not told:
         return lines
-    place = _each_of_step(block, s.at[s.wrong] - block.start, wrong)
-    if place is not None and _fills(
-        s, against, np.isin(s.at, np.arange(*place.box[0], place.step) + block.start)
-    ):
-        return place
-    return _diagonal(s, against, filled) or lines or _outside(s, against, filled)
+    return _diagonal(s, against, filled, mostly) or lines
 
 
-def _each_of_step(block: Block, at: Index, count: int) -> Place | None:
-    """Each second entry of a part of a vector, or each third: a column made flat, one of several unknowns."""
-    if len(block.shape) != 1 or block.is_complex or at.size < SOME:
-        return None
-    start, last, step = int(at[0]), int(at[-1]), int(np.gcd.reduce(np.diff(at)))
-    stop = block.size if last + step >= block.size else last + 1
-    place = Place((block.name,), count, Extent.BOX, box=((start, stop),), shape=block.shape, step=step)
-    return place if step > 1 else None
-
-
-def _outside(s: Scope, against: Mask, filled: bool) -> Place | None:
-    """All but a block of the inner entries: a border, the ends of a vector, the first row and column."""
-    block, wrong = s.blocks[0], int(s.wrong.sum())
-    if against.sum() < SOME or wrong < SOME:
-        return None
-    inner = box_around(block, s.at[against])
-    inside = in_box(block, inner, s.at)
-    telling = filled or (1.0 - inside.mean()) ** (wrong - 1) < ACCIDENT
-    if not telling or inside[s.wrong].any() or not _fills(s, against, ~inside):
-        return None
-    return replace(block_place(block, int(s.wrong.sum()), inner), extent=Extent.OUTSIDE)
-
-
-def _diagonal(s: Scope, against: Mask, filled: bool) -> Place | None:
+def _diagonal(s: Scope, against: Mask, filled: bool, mostly: bool) -> Place | None:
     """On, above, below or off the diagonal of a square matrix."""
     shape, wrong = s.blocks[0].shape, int(s.wrong.sum())
     if len(shape) != 2 or not shape[0] == shape[1] > 2 or wrong < 3:
         return None
     for extent, inside in _triangles(*index_of(s.blocks[0], s.at)):
         telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
-        if inside[s.wrong].all() and (telling or _fills(s, against, inside)):
+        full = _fills(s, against, inside) and (not mostly or _mostly(s, inside))
+        if inside[s.wrong].all() and (telling or full):
             return Place(s.names, wrong, extent, shape=shape)
     return None
 
@@ -265,6 +168,11 @@ def _some_lines(s: Scope, against: Mask) -> Place | None:
 def _fills(s: Scope, against: Mask, inside: Mask) -> bool:
     """Whether all that is at hand of a part is wrong or known, and nothing in it is right and known not to be zero."""
     return bool((s.wrong | s.known)[inside].all() and not against[inside].any())
+
+
+def _mostly(s: Scope, inside: Mask) -> bool:
+    """Whether half of what is known of a part is wrong: few among zeros are not named by it, but counted."""
+    return bool(2 * (inside & s.wrong).sum() >= (inside & s.known).sum())
 
 
 def _sample_alone(s: Scope) -> bool:
@@ -308,16 +216,6 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
     box = hull(block, block.start + np.flatnonzero(zero))
     if np.count_nonzero(zero) == box.size < block.size and in_box(block, box, wrong).all():
         return block_place(block, wrong.size, box)
-    place = _each_of_step(block, np.flatnonzero(zero), wrong.size)
-    if (
-        place is not None
-        and zero[slice(*place.box[0], place.step)].all()
-        and zero.ravel()[wrong - block.start].all()
-    ):
-        return place
-    inner = hull(block, block.start + np.flatnonzero(~zero)) if not zero.all() else box
-    if np.count_nonzero(~zero) == inner.size >= SOME and not in_box(block, inner, wrong).any():
-        return replace(block_place(block, wrong.size, inner), extent=Extent.OUTSIDE)
     if zero.ndim != 2 or min(zero.shape) < 3:
         return None
     for extent, inside in _triangles(*np.indices(zero.shape)):
@@ -329,29 +227,6 @@ def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
 def _triangles(i: Index, j: Index) -> tuple[tuple[Extent, Mask], ...]:
     """The parts that the diagonal makes of a matrix, and which entries (i, j) lie in them."""
     return (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j)
-
-
-def two_lines(s: Scope) -> dict[str, Index]:
-    """The names of the two rows, or columns, that hold all wrong entries of a matrix, and where their entries are."""
-    block = s.blocks[0]
-    if len(block.shape) != 2 or block.is_complex:
-        return {}
-    for axis, along in enumerate(index_of(block, s.at)):
-        lines = np.unique(along[s.wrong])
-        if lines.size == 2 and block.shape[1 - axis] > 1:
-            noun = noun_of(block, axis)
-            return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
-    return {}
-
-
-def _one_line(block: Block, at: Index) -> Place | None:
-    """The row or column of a matrix in which all of some entries lie; None without one."""
-    if at.size < 2 or len(block.shape) != 2 or block.is_complex:
-        return None
-    for axis, span in enumerate(hull(block, at).ranges):
-        if span[1] - span[0] == 1:
-            return block_place(block, at.size, whole_box(block).along(axis, span))
-    return None
 
 
 def lines_place(block: Block, count: int, axis: int, lines: Index) -> Place:

@@ -15,7 +15,6 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.functions import told_by_x
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -48,7 +47,7 @@ class Subject:
     matrix: bool = False
     setting: Setting | None = None
     # What was measured along directions, shared by all that `replace` makes of it.
-    _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
+    _directions: dict[tuple[Block, ...], Slope | None] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -60,11 +59,6 @@ class Subject:
             return ()
         by = tuple((b.name, b.shape) for b in names.columns.blocks)
         return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)
-
-    @property
-    def coordinates(self) -> Parameters:
-        """The arrays of x, and the names of its coordinates."""
-        return self.parameters.columns or self.parameters
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
@@ -83,19 +77,19 @@ class Subject:
             return None
         return setting if setting.objective.remaining >= COST * directions else None
 
-    def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
+    def direction(self, blocks: tuple[Block, ...], at: Index) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
-        Of a matrix along all of x. which : there are several.
+        Of a matrix along all of x.
         """
         setting = self.measurable()
-        if (blocks, which) not in self._directions and setting is not None:
+        if blocks not in self._directions and setting is not None:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            units = random_units(np.random.default_rng(7 + which), self.x.size)
+            units = random_units(np.random.default_rng(7), self.x.size)
             tangent = np.where(moved, units * setting.scales, 0.0)
-            self._directions[blocks, which] = slope_along(setting, tangent)
-        return self._directions.get((blocks, which))
+            self._directions[blocks] = slope_along(setting, tangent)
+        return self._directions.get(blocks)
 
 
 @dataclass(frozen=True)
@@ -178,14 +172,6 @@ class Scope:
         side = np.where(self.analytic[bad] < 0.0, -1.0, 1.0)
         keys = (side * self.analytic[bad], *bases)
         return first_of_alike(keys, side * self.numerical[bad], self.bar[bad], SAME)
-
-    def told_by_x(self, c: float, spread: float) -> str:
-        """What a factor of the wrong entries is by x, as far as x tells."""
-        subject = self.subject
-        at = self.at[self.wrong] % subject.x.size
-        return (
-            told_by_x(subject.coordinates, subject.x, at, c, spread) if np.isfinite(subject.x).all() else ""
-        )
 
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""

@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.gather import MOVES
 from gradcheck.diagnosis.patterns import constant, slope
-from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, rare, wrong_place
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, index_of, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.function.matrix import dtype_by_digits
 from gradcheck.numerics.tangents import random_units
@@ -33,16 +33,14 @@ STEPS: dict[str, Callable[[Flat], Flat]] = {
     " max(1, |x|)": lambda x: np.maximum(1.0, np.abs(x)),
     " |x|": np.abs,
 }
+# Second derivatives are by-products of the first, and known to about so much.
+CURVATURE = 0.05
 # An eigenvalue is 0 below the first of these shares of the largest one, and is not above the second.
 NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
 # A bar by which f may change by more than this of itself, while x does by its own size, is wide.
 WIDE = 0.1
-# Second derivatives are by-products of the first, and known to about so much.
-CURVATURE = 0.05
 # Rounding is off by half a unit relative to an entry, sums of many terms by some tens of it; of two bytes by fewer.
 OFF = {"float32": 64 * 2.0**-23, "float16": 8 * 2.0**-10, "bfloat16": 8 * 2.0**-7}
-# Decimals to which people round, and entries that are off by fractions of the last one anywhere up to its half.
-DECIMALS, ROUNDED, MOST = 7, 4, 0.3
 
 
 def left_out(s: Scope, kind: Kind) -> Cause | None:
@@ -72,15 +70,10 @@ def left_out(s: Scope, kind: Kind) -> Cause | None:
 
 
 def factor_beside(s: Scope) -> Cause | None:
-    """analytic - lambda x = c (numerical - lambda x) with a whole c, or 1/c: a factor of all but a weight decay.
-
-    Of a Hessian the decay is lambda on its diagonal.
-    """
-    n, wrong = s.subject.x.size, s.wrong
-    diagonal = s.names == ("H",)
-    if s.witnesses.size < 2 + MARGIN or (s.subject.matrix and not diagonal) or len(s.blocks) > 1:
+    """analytic - lambda x = c (numerical - lambda x) with a whole c, or 1/c: a factor of all but a weight decay."""
+    if s.witnesses.size < 2 + MARGIN or s.subject.matrix or len(s.blocks) > 1:
         return None
-    basis = (s.at // n == s.at % n).astype(float) if diagonal else np.asarray(s.x, float)
+    basis, wrong = np.asarray(s.x, float), s.wrong
     weight = 1.0 / s.slack(s.numerical)[wrong]
     sides = np.stack([s.numerical[wrong], basis[wrong]], axis=1).astype(float) * weight[:, None]
     known = (s.analytic[wrong] * weight).astype(float)
@@ -95,18 +88,14 @@ def factor_beside(s: Scope) -> Cause | None:
     term = strength * basis
     # Where numerical is the term alone any factor of the rest fits; two constants fit two ratios of both.
     tells = wrong & (np.abs(s.numerical - term) > s.slack(s.numerical))
-    with np.errstate(divide="ignore"):
-        ratios = np.sort((s.numerical / (1.0 if diagonal else basis))[tells])
+    ratios = np.sort((s.numerical / basis)[tells])
     if 1 + np.count_nonzero(np.diff(ratios) > SAME * np.abs(ratios[1:])) < 2 + MARGIN:
         return None
     choices = 1.0 + 2.0 * math.log10(abs(whole))
     place = holds(s, (s.analytic - term) / c + term, free=1, choices=choices, anywhere=False)
     if place is None:
         return None
-    bar = float(np.min((s.bar[wrong] / np.abs(basis[wrong]))[basis[wrong] != 0.0]))
-    return Cause(
-        Kind.FACTOR_BESIDE, place, 2, value=strength, bar=bar, length=int(whole), lacking=abs(c) < 1.0
-    )
+    return Cause(Kind.FACTOR_BESIDE, place, 2, value=strength, length=int(whole), lacking=abs(c) < 1.0)
 
 
 def term_transposed(s: Scope) -> Cause | None:
@@ -130,33 +119,35 @@ def unused(s: Scope) -> Cause | None:
     zero = np.zeros_like(s.analytic)
     if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
-    place = wrong_place(s)
+    place = wrong_place(s, mostly=True)
     if s.wrong.sum() < 1 + MARGIN:
         # Where few were judged a direction through all of them tells.
         if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
             return None
         place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
-    if s.moves[s.wrong].any() or _bends(s):
-        each = bool(s.moves[s.wrong & s.tested].all())
-        return Cause(Kind.STATIONARY, place, 1, lacking=not each, span=rare(s, place))
-    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s), span=rare(s, place))
+    mine = s.wrong & s.tested
+    # The complex step sees the slope alone: it has no second derivative.
+    if s.moves[mine].any() or _bends(s, mine & ~np.isfinite(s.curvature)):
+        return Cause(Kind.STATIONARY, place, 1, lacking=not s.moves[mine].all())
+    beyond = _beyond(s)
+    return Cause(Kind.UNUSED, place, 1, origin=beyond, order="clamp" if beyond else "")
 
 
-def _bends(s: Scope) -> bool:
-    """Whether f bends by those wrong entries of which a complex step told the slope alone: along them all at once."""
+def _bends(s: Scope, unknown: Mask) -> bool:
+    """Whether f bends by those entries of which a complex step told the slope alone: along them all at once."""
     subject = s.subject
-    still, setting = s.wrong & s.tested & ~np.isfinite(s.curvature), subject.measurable()
-    if setting is None or not still.any():
+    setting = subject.measurable()
+    if setting is None or not unknown.any():
         return False
     tangent = np.zeros(subject.x.size)
-    at = np.unique(s.at[still] % subject.x.size)
+    at = np.unique(s.at[unknown] % subject.x.size)
     tangent[at] = (random_units(np.random.default_rng(19), subject.x.size) * setting.scales)[at]
     seen = slope_along(setting, tangent)
     if seen is None:
         return False
     moved = np.abs(seen.bend) * float(np.median(setting.relative_step)) ** 2 > MOVES * setting.level
-    rows = s.at[still] // subject.x.size if subject.matrix else np.zeros(1, np.intp)
+    rows = s.at[unknown] // subject.x.size if subject.matrix else np.zeros(1, np.intp)
     return bool(moved[rows].any())
 
 
@@ -251,36 +242,22 @@ def delta(s: Scope) -> Cause | None:
 
 def difference(s: Scope) -> Cause | None:
     """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
-    known = s.wrong & np.isfinite(s.curvature)
-    if known.sum() < 1 + MARGIN or not s.curvature[known].any():
+    off, bent = s.analytic - s.numerical, s.curvature[s.wrong]
+    if bent.size < 1 + MARGIN or not (np.isfinite(bent).all() and bent.any()):
         return None
-    bent = replace(s, wrong=known, tested=s.tested & np.isfinite(s.curvature))
     for words, step in STEPS.items():
-        basis = step(np.asarray(s.x, float))
-        if _half_step(bent, s.curvature * basis) is None:
-            continue
-        # Of entries that nobody judged f'' is not known, nor of some that were, and no direction tells.
-        whole = s if known.sum() == s.wrong.sum() else s.measured(s.at[s.wrong & ~known])
-        seen = None if whole is None else whole.some_more()
-        half = None if seen is None else _half_step(seen, seen.curvature * basis)
-        if seen is not None and half is not None:
-            return Cause(Kind.DIFFERENCE, everywhere(seen), 1, vague=True, value=2.0 * half, origin=words)
+        basis = s.curvature * step(np.asarray(s.x, float))
+        half = float(slope(s, basis, off))
+        term = half * np.nan_to_num(basis)
+        left = np.abs(off - term)
+        # And the term with h^2 besides, whose derivative is taken to be as large as the second one is anywhere.
+        crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
+        rest = np.maximum(left, np.maximum(s.bar, crude))[s.wrong]
+        decades = np.sort(np.log10(np.abs(off[s.wrong]) / rest)[s.witnesses].clip(0.0, 16.0))[:-1]
+        fits = (left <= s.slack(s.numerical) + crude)[s.wrong | s.tested].all()
+        if fits and decades.sum() >= DECADES:
+            return Cause(Kind.DIFFERENCE, everywhere(s), 1, vague=True, value=2.0 * half, origin=words)
     return None
-
-
-def _half_step(s: Scope, b: Flat) -> float | None:
-    """The factor h/2 with which h/2 b is what every entry is off by; None where no factor fits."""
-    off = s.analytic - s.numerical
-    half = float(slope(s, b, off))
-    term = half * np.nan_to_num(b)
-    left = np.abs(off - term)
-    # And the term with h^2 besides, whose derivative is taken to be as large as the second one is anywhere.
-    crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
-    if not (left <= s.slack(s.numerical) + crude)[s.wrong | s.tested].all():
-        return None
-    rest = np.maximum(left, np.maximum(s.bar, crude))
-    decades = np.sort(np.log10(np.abs(off) / rest)[s.wrong][s.witnesses].clip(0.0, 16.0))[:-1]
-    return half if decades.sum() >= DECADES else None
 
 
 def gauss_newton(s: Scope) -> Cause | None:
@@ -332,26 +309,3 @@ def float32(s: Scope) -> Cause | None:
     if off > OFF[order] * scale or (order == "float32" and np.unique(long[long != np.rint(long)]).size < 2):
         return None
     return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale, order=order)
-
-
-def rounded(s: Scope) -> Cause | None:
-    """Numerical values rounded to some decimals, as where they were printed and pasted.
-
-    What a small term leaves of numbers that are whole would look alike: fractions of both signs lie up to a half.
-    """
-    g, off = s.analytic, (s.analytic - s.numerical)[s.wrong]
-    if not (0.0 < np.max(np.abs(g), initial=0.0) < 1e6 and off.size >= ROUNDED):
-        return None
-    units = ((d, g * 10.0**d) for d in range(DECIMALS))
-    whole = (d for d, u in units if (np.abs(u - np.rint(u)) <= SAME * np.maximum(1.0, np.abs(u))).all())
-    decimals = next(whole, None)
-    if decimals is None:
-        return None
-    step, allowed = 10.0**-decimals, s.slack(g)[s.wrong]
-    both = (off > MOST * step).any() and (off < -MOST * step).any()
-    # Half of them are off by more than a quarter, where fractions lie anywhere.
-    few = 3 * np.count_nonzero(np.abs(off) > 0.25 * step) < off.size
-    near = allowed.max() <= 0.1 * step and (np.abs(off) <= 0.5 * step + allowed).all()
-    if few or not both or not near or np.unique(g[s.wrong]).size < ROUNDED:
-        return None
-    return Cause(Kind.ROUNDED, everywhere(s), vague=True, length=decimals)

@@ -127,16 +127,11 @@ def same_beside(
     that comes so near in one case of 1,000.
     """
     n, wrong, setting = subject.x.size, evidence.entries.wrong, subject.measurable(3)
+    if subject.matrix or wrong.size < LINEAR or grad is None:
+        return ()
     told = {name for c in causes for name in c.place.arrays}
     open_ = [b for b in subject.parameters.blocks if b.name not in told and b.holds(wrong).any()]
-    if (
-        subject.matrix
-        or wrong.size < LINEAR
-        or grad is None
-        or setting is None
-        or setting.room is not None
-        or not open_
-    ):
+    if not open_ or setting is None or setting.room is not None:
         return ()
     mine = np.any([b.holds(np.arange(n)) for b in open_], axis=0)
     tangent = np.where(mine, setting.scales * random_units(np.random.default_rng(23), n), 0.0)
@@ -153,9 +148,8 @@ def same_beside(
         same = abs(there.value[0] - grad(setting.x + away) @ here.tangent - off) <= bar
     except Exception:  # grad is the caller's: it may raise anything
         return ()
-    return (
-        (Cause(Kind.BESIDE, Place(tuple(b.name for b in open_), wrong.size, Extent.WRONG)),) if same else ()
-    )
+    place = Place(tuple(b.name for b in open_), wrong.size, Extent.WRONG)
+    return (Cause(Kind.BESIDE, place),) if same else ()
 
 
 def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradcheck.results.cause import OTHERS, TRIANGLES, Cause, Extent, Kind, Place
+from gradcheck.results.cause import TRIANGLES, Cause, Extent, Kind, Place
 from gradcheck.results.words import count, number
 
 # Names of arrays, and of rows in another order, in one sentence; more are counted.
@@ -13,11 +13,9 @@ NAMED, LINES = 3, 4
 # An axis from which on N - 1 is taken for N, and not one axis for another; lengths that people's exponents are as well.
 TELLING, POWERS = 10, (3, 4)
 # What the mistake usually is.
-ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
+ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
-SCORES = "the derivative by the scores under a softmax, where x is its values, or their logarithms?"
-SHARES = "the sum by which f(x) is divided, as under a softmax, is not differentiated?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
@@ -33,19 +31,22 @@ TERMS = {
     Kind.CENTRED: "a constant left out", Kind.NOT_CENTRED: "a constant that f does not have",
 }  # fmt: skip
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
+NO_SLOPE = "numerical is 0 in {where}, analytic is not: "
 # What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
+# filled : of a shift, what came round.
 SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
+    Kind.ZERO: "analytic is 0 in {where}, numerical is not: a term is missing",
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
-    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.REVERSED: MOVED,
+    Kind.SIGN: "analytic = -numerical in {where}: the sign", Kind.TRANSPOSED: "{name} is transposed",
     Kind.PERMUTED: "{name} is permuted: {c.order} fits", Kind.BY_COLUMNS: MOVED, Kind.BY_ROWS: MOVED,
+    Kind.REVERSED: MOVED, Kind.SHIFTED: MOVED + "{filled}",
+    Kind.REORDERED: "the values in {where} are right, but in another order",
     Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
     Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
         "reduced over too much, and broadcast?",
     Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
     Kind.TERM_TRANSPOSED: "analytic - numerical is antisymmetric in {where}: a term of analytic is transposed?",
-    (Kind.CLIPPED, False): "numerical is analytic cut off at {c.value:.4g} in {where}: "
-        "a clip, as of a Huber loss, that is not differentiated?",
     Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
     Kind.FLOAT32: "analytic has only the digits of {c.order} in {where}, off by up to {c.value:.1g} of the largest: "
         "computed in {c.order}?",
@@ -71,17 +72,13 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
         "what acts between the entries is left out?",
     (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
         "the derivative by p, a softmax that is not differentiated?",
-    Kind.SHARES: f"numerical is analytic less {{what}} times its sum{{each}} in {{where}}: {SHARES}",
-    (Kind.SHARES, "diagonal"): "analytic is the diagonal p (1 - p) alone of the shares p = f(x){each} in {where}: "
-        "what acts between the outputs is left out?",
-    (Kind.SHARES, "log"): "numerical is analytic less the sum of exp {what} times it{each} in {where}: "
-        "the sum under a logarithm of shares, as of a softmax, is not differentiated?",
-    (Kind.SCORES, "log"): "analytic is numerical less p times its sum, p = softmax of {of}, in {where}: " + SCORES,
-    Kind.SCORES: "analytic is x times (numerical less its mean over x){each} in {where}: " + SCORES,
-    Kind.RAW: "numerical - analytic = c (p - x), p = {c.order} of {of}, in {where}: p - t is meant where x - t is?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
     Kind.BY_VALUE: "analytic = numerical times {c.origin} in {where}: written in values of f, and given others?",
+    Kind.UNUSED: NO_SLOPE + "f does not use them there (a mask, a clip)?",
+    (Kind.UNUSED, "clamp"): NO_SLOPE + "those with {c.origin}; a clamp that is not differentiated?",
+    (Kind.STATIONARY, False): NO_SLOPE + "f moves beside x, its slope there is 0 (a minimum, a saddle?)",
+    Kind.STATIONARY: NO_SLOPE + "f has no slope there (a minimum, a mask?)",
     Kind.DELTA: "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
         "a small constant inside a logarithm, as in log(x + d), left out?",
     (Kind.GAUSS_NEWTON, True): f"analytic is symmetric and has no negative eigenvalue, numerical has: {SECOND}",
@@ -90,8 +87,6 @@ SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
     Kind.BESIDE: "what {name} is off by is the same beside x: a term linear in x is left out, too many, or of "
         "another sign or weight (data, labels, a load)?",
-    Kind.OPPOSITE: "{c.moves[0][0]} and {c.moves[0][1]} are off by equal and opposite amounts: "
-        "what acts between the two is left out, or counted twice?",
 }  # fmt: skip
 
 
@@ -103,7 +98,8 @@ def cause_sentence(c: Cause) -> str:
     said = next(SENTENCES[k] for k in ((c.kind, c.order), (c.kind, c.lacking), c.kind) if k in SENTENCES)
     where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
     or_ = f", or {TERMS[c.kind]}" if c.length == 1 and c.kind in TERMS else ""
-    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_)
+    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
+    return said.format(c=c, where=where, name=name, each=each, of=of, what=what, e=e, or_=or_, filled=filled)
 
 
 def _lines_of(origin: str) -> tuple[str, str, str]:
@@ -119,22 +115,19 @@ def _lines_of(origin: str) -> tuple[str, str, str]:
 def place_words(place: Place) -> str:
     """`all 500 entries of params["W2"]`, `row 3 of x`, `x[2] alone`."""
     names = _names(place.arrays)
-    within = _box(place) if place.box else names
     match place.extent:
         case Extent.ALL:
             return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count, 'tested ')} of {within}"
-        case Extent.WRONG | Extent.OTHERS:
-            return f"{_all(place.count, 'other wrong ' if place.extent is Extent.OTHERS else 'wrong ')} of {names}"
+            return f"{_all(place.count, 'tested ')} of {names}"
+        case Extent.WRONG:
+            return f"{_all(place.count, 'wrong ')} of {names}"
         case Extent.JUDGED:
-            return f"{_all(place.count, 'wrong ')} of {within} that {'was' if place.count == 1 else 'were'} judged"
+            return f"{_all(place.count, 'wrong ')} of {names} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
             return _box(place)
-        case Extent.OUTSIDE:
-            return f"the entries outside {_box(place)}"
         case Extent.LINES:
             return _some_lines(place)
         case _:
@@ -157,8 +150,7 @@ def _box(place: Place) -> str:
     words = []
     for (start, stop), n in zip(place.box, place.shape, strict=True):
         one, all_ = stop - start == 1, stop - start == n
-        part = f"{start}:{stop}" if place.step == 1 else f"{start}:{stop if stop < n else ''}:{place.step}"
-        words.append(str(start) if one else ":" if all_ and place.step == 1 else part)
+        words.append(str(start) if one else ":" if all_ else f"{start}:{stop}")
     if len(words) == 2 and ":" in words:
         axis = words.index(":")
         if ":" not in words[1 - axis]:
@@ -188,16 +180,13 @@ def _factor(c: Cause) -> str:
             meaning = _lengths(*c.span)
         elif "sqrt" in c.origin:
             meaning = "the root of the length of an axis?"
-        if c.order:
-            meaning = f"{meaning[:-1]}, or {c.order}?" if meaning else f"{c.order}?"
         return f"analytic = {known} x numerical in {where}" + (f": {meaning}" if meaning else "")
     times = f"{c.length} x " if larger else f"1/{c.length} x "
     if c.length == 2:
         meaning = "a factor 2 too many" if larger else "a factor 2 is missing, as from d(x^2) = 2 x dx"
     else:
         one, other = ("sum", "mean") if larger else ("mean", "sum")
-        constant = f"a constant, {c.order}" if c.order else "a constant"
-        meaning = f"{constant}, a unit, or a {one} for a {other}?"
+        meaning = f"a constant, a unit, or a {one} for a {other}?"
         if c.origin:
             meaning = f"a {one} where f takes the {other}, N = {c.length} ({c.origin})?"
         if c.origin and c.length in POWERS and len(c.place.arrays) == 1:
@@ -256,10 +245,9 @@ def _factor_beside(c: Cause) -> str:
     n, kept = c.length or 1, c.value or 0.0
     lost = kept * (1 - n if c.lacking else (n - 1) / n)
     times = "-" if n == -1 else f"{'1/' if c.lacking else ''}{n} x "
-    term = "lambda on the diagonal" if c.place.arrays == ("H",) else "lambda x"
     read = [f"of all but a weight decay, lambda = {number(kept, 6)}"] * (kept > 0)
     read += [f"beside one left out, lambda = {number(lost, 6)}"] * (lost > 0)
-    sides = f"analytic = {times}numerical, and {term}, in {place_words(c.place)}"
+    sides = f"analytic = {times}numerical, and lambda x, in {place_words(c.place)}"
     return f"{sides}: a factor {', or '.join(read)}?"
 
 
@@ -291,54 +279,20 @@ def _conjugate(c: Cause) -> str:
     return f"analytic is {half}the conjugate of numerical in {place_words(c.place)}: {whose}"
 
 
-def _transposed(c: Cause) -> str:
-    return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
-
-
-def _rounded(c: Cause) -> str:
-    to = count(c.length, "decimal") if c.length else "whole numbers"
-    return f"analytic is numerical rounded to {to} in {place_words(c.place)}: printed, and pasted?"
-
-
-def _shifted(c: Cause) -> str:
-    filled = "" if c.length is None else f", but for {count(c.length, 'entry')} filled with 0"
-    return MOVED.format(name=_names(c.place.arrays), c=c) + filled
-
-
-def _reordered(c: Cause) -> str:
-    return f"the values in {place_words(c.place)} are right, but in another order"
-
-
 def _repeated(c: Cause) -> str:
     what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
     differs = "numerical differs: reduced over too much, and broadcast, or what differs left out?"
     return f"analytic is {what} in {place_words(c.place)}, {differs}"
 
 
-def _zero(c: Cause) -> str:
-    """One side is 0, the other is not; in how many entries, where those are few of the place."""
-    few = "" if c.span is None else f", in {c.span[0]:,.0f} of the {c.span[1]:,.0f} entries known there"
-    if c.kind in (Kind.ZERO, Kind.PART_ZERO):
-        return f"analytic is 0 in {place_words(c.place)}, numerical is not{few}: a term is missing"
-    why = "f does not use them there (a mask, a clip)?"
-    if c.kind is Kind.STATIONARY:
-        why = "f moves beside x, its slope there is 0 (a minimum, a saddle?)"
-        why = "f has no slope there (a minimum, a mask?)" if c.lacking else why
-    if c.origin:
-        why = f"those with {c.origin}; a clamp that is not differentiated?"
-    return f"numerical is 0 in {place_words(c.place)}, analytic is not{few}: {why}"
-
-
 def _multiple(c: Cause) -> str:
     if c.order:
-        return f"of the entries of each column of {_names(c.place.arrays)} analytic has the {c.order} alone: {ASSIGNED}"
+        return f"of the entries of each column of {_names(c.place.arrays)} analytic has the last alone: {ASSIGNED}?"
     low, high = c.span or (0.0, 0.0)
     times = f"{number(low)} {'or' if high - low == 1 else 'to'} {number(high)} times"
     where = place_words(c.place)
     if c.lacking:
-        return (
-            f"numerical is {times} analytic in {where}: {ASSIGNED[:-1]}, or an exponent or an index left out?"
-        )
+        return f"numerical is {times} analytic in {where}: {ASSIGNED}, or an exponent or an index left out?"
     return f"analytic is {times} numerical in {where}: added up more often than f uses it?"
 
 
@@ -356,19 +310,18 @@ def _stale(c: Cause) -> str:
 
 
 def _one_entry(c: Cause) -> str:
-    by, told = _constant(c.value or 0.0, c.bar or 0.0), f": {c.order}?" if c.order else ""
+    by = _constant(c.value or 0.0, c.bar or 0.0)
     if c.place.extent is Extent.ENTRY:
-        return f"one entry, {c.place.entry}, scaled by {by}{told}"
-    return f"analytic = {by} x numerical in {place_words(c.place)}, which are alike{told}"
+        return f"one entry, {c.place.entry}, scaled by {by}"
+    return f"analytic = {by} x numerical in {place_words(c.place)}, which are alike"
 
 
 def _region(c: Cause) -> str:
-    those = "the other wrong entries" if c.order == OTHERS else "the wrong entries"
     if c.place.extent in TRIANGLES:
-        return f"{those} lie {c.place.extent.value} of {_names(c.place.arrays)}"
+        return f"the wrong entries lie {c.place.extent.value} of {_names(c.place.arrays)}"
     verb = "are" if c.place.extent is Extent.LINES else "lie in"
     judged = " that were judged" if c.place.judged else ""
-    return f"{those}{judged} {verb} {place_words(c.place)}"
+    return f"the wrong entries{judged} {verb} {place_words(c.place)}"
 
 
 def _between(c: Cause) -> str:
@@ -379,11 +332,10 @@ def _between(c: Cause) -> str:
 
 
 TOLD: dict[Kind, Callable[[Cause], str]] = {
-    Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
-    Kind.SHIFTED: _shifted, Kind.ROUNDED: _rounded, Kind.LINES: _lines, Kind.REORDERED: _reordered,
-    Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
-    Kind.L1: _term, Kind.OFFSET: _term, Kind.PARAMETRISATION: _parametrisation, Kind.FACTOR_BESIDE: _factor_beside,
-    Kind.ZERO: _zero, Kind.UNUSED: _zero, Kind.STATIONARY: _zero,
+    Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.FOLDED: _folded,
+    Kind.LINES: _lines, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays, Kind.REPEATED: _repeated, Kind.DECAY: _term,
+    Kind.L1: _term, Kind.OFFSET: _term, Kind.FACTOR_BESIDE: _factor_beside,
+    Kind.PARAMETRISATION: _parametrisation,
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale, Kind.ONE_ENTRY: _one_entry,
-    Kind.PART_ZERO: _zero, Kind.REGION: _region, Kind.BETWEEN: _between,
+    Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

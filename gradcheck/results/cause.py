@@ -32,7 +32,6 @@ class Kind(Enum):
     CUT = "cut to integers"
     CLIPPED = "clipped"
     FLOAT32 = "computed in float32"
-    ROUNDED = "rounded to decimals"
     DECAY = "weight decay"
     FACTOR_BESIDE = "a factor beside a weight decay"
     L1 = "L1 penalty"
@@ -47,9 +46,6 @@ class Kind(Enum):
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
-    SHARES = "the sum under outputs not differentiated"
-    SCORES = "by the scores under a softmax"
-    RAW = "scores for probabilities"
     DELTA = "a small constant inside a logarithm"
     UNUSED = "f does not depend on it"
     STATIONARY = "f is stationary by it"
@@ -61,18 +57,13 @@ class Kind(Enum):
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
     ONE_ENTRY = "one entry scaled"
-    PART_ZERO = "zero in a part"
     REGION = "one place"
-    OPPOSITE = "equal and opposite"
     BETWEEN = "all arrays up to one"
     STOPS = "f jumps where an iteration in it ends"
 
 
-# The order of a place that is of the wrong entries that nothing else was said of.
-OTHERS = "others"
 DESCRIPTIONS = (
-    Kind.BESIDE, Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.PART_ZERO, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN,
-    Kind.STOPS,
+    Kind.BESIDE, Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.BETWEEN, Kind.STOPS,
 )  # fmt: skip
 
 
@@ -82,11 +73,9 @@ class Extent(Enum):
     ALL = "all entries"
     TESTED = "all tested entries"
     WRONG = "all wrong entries"
-    OTHERS = "all other wrong entries"
     JUDGED = "all wrong entries that were judged"
     ENTRY = "one entry"
     BOX = "a block"
-    OUTSIDE = "all but a block"
     LINES = "some rows or columns"
     ABOVE = "above the diagonal"
     BELOW = "below the diagonal"
@@ -102,10 +91,10 @@ class Place:
     """Where an explanation holds.
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
-    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX or OUTSIDE, or
-    TESTED or JUDGED in a part; step : between those of a vector. axis, lines : which indices along which axis, where it
-    is LINES. settled : whether a direction through all of these arrays shows that nothing else in them is wrong;
-    changed : how many entries are, then. judged : whether it holds those that were judged, of others that may be wrong.
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX. axis, lines :
+    which indices along which axis, where it is LINES. settled : whether a direction through all of these arrays shows
+    that nothing else in them is wrong; changed : how many entries are, then. judged : whether it holds those that were
+    judged, of others that may be wrong.
     """
 
     arrays: tuple[str, ...]
@@ -115,7 +104,6 @@ class Place:
     alone: bool = False
     box: tuple[tuple[int, int], ...] = ()
     shape: tuple[int, ...] = ()
-    step: int = 1
     axis: int = 0
     lines: tuple[int, ...] = ()
     settled: bool = False
@@ -125,7 +113,7 @@ class Place:
     @property
     def tells(self) -> bool:
         """Whether it says where entries are, and not how many alone."""
-        return self.extent not in (Extent.TESTED, Extent.WRONG, Extent.OTHERS, Extent.JUDGED)
+        return self.extent not in (Extent.TESTED, Extent.WRONG, Extent.JUDGED)
 
 
 @dataclass(frozen=True)
@@ -135,13 +123,12 @@ class Cause:
     constants : how many were fitted, a function that was chosen among them.
     vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
-    length : N, where the factor is N or 1/N; of a shift the entries filled with 0; of what was rounded its decimals; of
-    a part that was taken off how many lines lack it.
+    length : N, where the factor is N or 1/N; of a shift the entries filled with 0; of a part that was taken off how
+    many lines lack it.
     origin : what the constant is known as, or what takes its place: `the length of axis 0 of x`, `ln 10`, `exp(x)`.
-    span : the least and the largest of several constants; of zeros how many entries are wrong in their place, of how
-    many, where those are few. order : how to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which,
-    `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what digits are of; what a
-    factor may be by x, `exp(-x[1])`. moves : pairs of names, (what is wrong, whose gradient it has).
+    span : the least and the largest of several constants. order : how to move the entries, `numpy.flip(analytic, 0)`;
+    of a folded triangle which, `lower`, origin the side that it is of, and length 2 where the diagonal is doubled; what
+    digits are of. moves : pairs of names, (what is wrong, whose gradient it has).
     lacking : whether a term is missing, not surplus; whether a function is one of x, or of f(x), not of another array.
     """
 

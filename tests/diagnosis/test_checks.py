@@ -176,9 +176,8 @@ def test_an_edge_that_is_left_out_is_no_penalty(left_out):
     x = np.array([0.7, -0.4, 1.1, -0.9, 0.3])
     report = check_gradient(f, lambda x: gradient(x, [k for k in range(6) if k != left_out]), x)
 
-    i, j = EDGES[left_out]
-    (sentence,) = report.diagnosis
-    assert sentence.startswith(f"x[{i}] and x[{j}] are off by equal and opposite amounts")
+    assert report.outcome == "FAIL"
+    assert report.diagnosis == ()
 
 
 @pytest.mark.parametrize("by_rows", [False, True], ids=["whole", "each row"])
@@ -1003,7 +1002,7 @@ def test_where_directions_certify_other_rows_a_factor_is_said_of_what_is_wrong()
         of_half,
     )
     assert of_a_row == (
-        "analytic = 2 x numerical in all 3 wrong entries of column 3 of J that were judged: a factor 2 too many"
+        "analytic = 2 x numerical in all 3 wrong entries of J that were judged: a factor 2 too many"
     )
     assert re.fullmatch(
         r"analytic = 2 x numerical in all \d+ tested entries of J: a factor 2 too many", of_all

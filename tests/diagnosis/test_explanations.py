@@ -96,7 +96,6 @@ SIGMOID = 1.0 / (1.0 + np.exp(-AT7))
 C = AT - AT.mean()
 P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
 Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
-HOT = np.eye(3)[[0, 2, 1, 0]]
 LINE = np.linspace(-1.0, 2.9, 12)
 # What two bytes leave of M.
 HALF = np.max(np.abs(M.astype(np.float16) - M)) / np.max(np.abs(M))
@@ -351,33 +350,6 @@ EXAMPLES = {
         "the derivative by p, a softmax that is not differentiated?",
         x=np.log(Q),
     ),
-    "scores, for log p": Example(
-        M,
-        M - Q * M.sum(axis=1, keepdims=True),
-        "analytic is numerical less p times its sum, p = softmax of each row of x, in all 12 entries of x: "
-        "the derivative by the scores under a softmax, where x is its values, or their logarithms?",
-        x=np.log(Q),
-    ),
-    "scores, for p": Example(
-        M,
-        Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
-        "analytic is x times (numerical less its mean over x) in each row in all 12 entries of x: "
-        "the derivative by the scores under a softmax, where x is its values, or their logarithms?",
-        x=Q,
-    ),
-    "scores, for their softmax": Example(
-        Q - HOT,
-        M - HOT,
-        "numerical - analytic = c (p - x), p = softmax of each row of x, in all 12 entries of x: "
-        "p - t is meant where x - t is?",
-        x=M,
-    ),
-    "scores, for their sigmoid": Example(
-        (SIGMOID - (AT7 > 0.5)) / 7,
-        (AT7 - (AT7 > 0.5)) / 7,
-        "numerical - analytic = c (p - x), p = sigmoid of x, in all 7 entries of x: p - t is meant where x - t is?",
-        x=AT7,
-    ),
     "a clamp": Example(
         np.where(LINE < 2.0, np.cos(LINE), 0.0),
         np.cos(LINE),
@@ -484,11 +456,6 @@ EXAMPLES = {
         f"analytic has only the digits of float16 in all 12 entries of x, off by up to {HALF:.1g} of the largest: "
         "computed in float16?",
     ),
-    "rounded": Example(
-        M,
-        M.round(2),
-        "analytic is numerical rounded to 2 decimals in all 12 entries of x: printed, and pasted?",
-    ),
     "conjugate": Example(
         Z,
         Z.conj(),
@@ -508,18 +475,6 @@ EXAMPLES = {
         "grad stays the same when x moves, f's slope does not: "
         "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
-    ),
-    "equal and opposite": Example(
-        V,
-        V + np.array([0.0, 0.3, 0.0, 0.0, -0.3, 0.0]),
-        "x[1] and x[4] are off by equal and opposite amounts: "
-        "what acts between the two is left out, or counted twice?",
-    ),
-    "a term between two rows": Example(
-        M,
-        changed(changed(M, 1, lambda v: v + V[:3]), 3, lambda v: v - V[:3]),
-        "row 1 of x and row 3 of x are off by equal and opposite amounts: "
-        "what acts between the two is left out, or counted twice?",
     ),
     "a row only": Example(M, changed(M, 2, np.exp), "the wrong entries lie in row 2 of x"),
     "some rows": Example(E, changed(E, [1, 3, 7], np.exp), "the wrong entries are rows 1, 3 and 7 of x"),
@@ -589,17 +544,13 @@ SPOILABLE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPOILABLE)
 def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
-    """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it.
-
-    Where the others are 0 that is seen, and explains nothing.
-    """
+    """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it."""
     right, wrong = SPOILABLE[name]
     x = AT if right.shape == AT.shape and right.dtype == float else None
     seen = diagnosis_of(right, spoilt(wrong), x)
 
     assert explain(right, wrong, x)
     assert not any(cause.explains for cause in seen)
-    assert [c.kind for c in seen[:1]] == [Kind.PART_ZERO] * (name in ("zeros", "shifted, filled"))
 
 
 @pytest.mark.slow
@@ -641,19 +592,6 @@ def test_zeros_that_a_factor_cannot_change_belong_to_all_entries():
     right = changed(V, 3, 0.0)
 
     assert explain(right, 3.5 * right) == ("analytic = 3.5 x numerical in all 6 entries of x",)
-
-
-@pytest.mark.parametrize(("rows", "columns", "name"), [(0, 0, "x[0:4, 0:4]"), (3, 1, "x[3:7, 1:5]")])
-@pytest.mark.parametrize("real", [True, False])
-def test_a_block_that_is_transposed_is_named(rows, columns, name, real):
-    """A square one; with another entry of it off, or the square of a block that is not, it is none."""
-    right = normal(12, 8) + (0.0 if real else 1j * normal(12, 8, seed=4))
-    at = np.s_[rows : rows + 4, columns : columns + 4]
-    wrong = changed(right, at, lambda v: v.T)
-
-    assert explain(right, wrong) == (f"{name} is transposed",)
-    for spoiled in (changed(wrong, (rows + 1, columns), 0.3), changed(wrong, (11, 7), 0.3)):
-        assert not any("transposed" in said for said in explain(right, spoiled))
 
 
 def test_a_nearly_symmetric_matrix_is_named_only_where_transposing_mends_it():
@@ -901,18 +839,6 @@ def test_where_x_is_one_number_a_norm_or_a_softmax_is_a_mean(x: float):
     assert not any("without its" in said for said in explain(M, M + M**2, np.full((4, 3), x)))
 
 
-@pytest.mark.parametrize("weights", [1.0, np.arange(1.0, 5.0)[:, None]])
-def test_the_derivative_by_scores_is_told_where_targets_are_one_hot(weights: Any):
-    """-w t for log p and -w t / p for p, and w (p - t) in the place of both: of each row one number alone is not 0."""
-    right, by_scores = -weights * HOT, weights * (Q - HOT)
-
-    assert "p = softmax of each row" in explain(right, by_scores, np.log(Q))[0]
-    assert "numerical less its mean over x" in explain(right / Q, by_scores, Q)[0]
-    # Scores that add up to anything are no probabilities; one entry that is off is no derivative by scores.
-    assert not any("scores" in said for said in explain(right / Q, by_scores, 2.0 * Q))
-    assert not any("scores" in said for said in explain(right, changed(by_scores, (1, 0), 0.3), np.log(Q)))
-
-
 @pytest.mark.parametrize("size", [1e-12, 1e-8])
 def test_scores_that_hardly_vary_have_one_probability(size: float):
     """Of x near 0 p is 1/n: what is off is a mean that was taken off, or a constant."""
@@ -921,19 +847,6 @@ def test_scores_that_hardly_vary_have_one_probability(size: float):
 
     assert len(centred) == 1
     assert centred[0].startswith("analytic is numerical without its mean in each row")
-    assert not any("p - t" in said for said in explain(M, M - 0.5, x))
-
-
-def test_one_weight_of_all_rows_tells_scores_where_a_few_entries_were_judged():
-    """c p is what they lack, and x - p what a p - t with x for p has too much; a term c x beside either is another."""
-    scores, hot = normal(40, 5, seed=8), np.eye(5)[np.arange(40) % 5]
-    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    few = np.arange(0, 200, 9)
-
-    assert "p = softmax of each row" in explain(-hot, p - hot, np.log(p), only=few)[0]
-    assert "c (p - x)" in explain(p - hot, scores - hot, scores, only=few)[0]
-    assert not any("p - t" in said for said in explain(p - hot, 1.1 * scores - hot, scores, only=few))
-    assert not any("scores" in said for said in explain(-hot, 1.1 * p - hot, np.log(p), only=few))
 
 
 def test_a_derivative_in_values_of_f_is_told_by_every_entry():
@@ -1018,8 +931,8 @@ def test_an_error_of_that_size_with_all_digits_is_not_float32():
 
 
 @pytest.mark.slow
-def test_two_bytes_and_decimals_are_told_by_their_digits():
-    """bfloat16 too; not numbers of few bits that lack more than their rounding, nor whole numbers that lack a term."""
+def test_two_bytes_are_told_by_their_digits():
+    """bfloat16 too; not numbers of few bits that lack more than their rounding."""
     rng = np.random.default_rng(2)
     right = rng.normal(size=40)
     brain = np.ldexp(np.rint(np.ldexp(np.frexp(right)[0], 8)), np.frexp(right)[1] - 8)
@@ -1028,11 +941,6 @@ def test_two_bytes_and_decimals_are_told_by_their_digits():
         "analytic has only the digits of bfloat16 in all 40 entries of x, off by up to 0.00"
     )
     assert not any("digits of" in said for said in explain(right * (1.0 + 0.05 * rng.normal(size=40)), brain))
-    assert "rounded to 3 decimals" in explain(right, right.round(3))[0]
-
-    whole = rng.integers(-9, 9, 40).astype(float)
-    for term in (0.2 * rng.normal(size=40), 0.4 * np.abs(rng.normal(size=40)), 0.3 * np.sin(whole)):
-        assert not any("rounded" in said for said in explain(whole + term, whole))
 
 
 def test_short_binary_fractions_are_no_sign_of_float32():
@@ -1116,10 +1024,10 @@ def test_alike_entries_of_a_row_are_evidence_for_one():
 def test_a_mean_that_most_entries_are_is_none(n: int, change: float):
     """Two ends are off by equal and opposite amounts, on the way along which the others are alike."""
     right = changed(changed(np.ones(n), 0, 1.0 - change), n - 1, 1.0 + change)
-    (seen,) = explain(right, np.ones(n), np.arange(n) + 6.0)
+    seen = explain(right, np.ones(n), np.arange(n) + 6.0)
     (mean,) = explain(V, np.full(6, V.mean()))
 
-    assert seen.startswith(f"x[0] and x[{n - 1}] are off by equal and opposite amounts: ")
+    assert seen == ()
     assert mean.startswith("each entry of x is the mean of the numerical ones over all entries: ")
 
 
@@ -1700,18 +1608,6 @@ def test_a_normalisation_is_known_with_what_is_added_to_its_variance(added, axis
         assert explain(normalised(0.37 * added, axis)[1], both, x) == ()
 
 
-def test_lines_that_are_off_by_other_amounts_are_not_called_opposite():
-    """Two rows, of which one entry is off by a thousandth more on one side; and three rows that add up to nothing."""
-    off = np.array([0.3, -0.2, 0.5])
-    one = changed(changed(M, 1, lambda v: v + off), 3, lambda v: v - 1.001 * off)
-    three = changed(
-        changed(changed(M, 0, lambda v: v + off), 1, lambda v: v + off), 3, lambda v: v - 2.0 * off
-    )
-
-    assert explain(M, one) == ("the wrong entries are rows 1 and 3 of x",)
-    assert not any("opposite" in said for said in explain(M, three))
-
-
 def test_sizes_that_differ_are_not_called_signs_nor_clipped():
     """Two sizes in the place of one; a bound that one right entry is above."""
     assert explain(M, changed(np.sign(M), 0, lambda v: 2.0 * v)) == ()
@@ -1731,13 +1627,15 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
     }
     text = DOCS.read_text()
     told = {
-        Kind.DIFFERENCE: sentences.QUOTIENT, Kind.BETWEEN: "every other array is right: look between",
-        Kind.SHARES: sentences.SHARES, Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
+        Kind.BETWEEN: "every other array is right: look between",
+        Kind.FACTOR_BESIDE: "a factor of all but a weight decay, lambda = 0.1",
         Kind.TERM_TRANSPOSED: "a term of analytic is transposed?",
-        Kind.PART_ZERO: "`analytic is 0 in x[:, 3:6], numerical is not: a term is missing`",
+        Kind.DIFFERENCE: sentences.QUOTIENT,
         Kind.BESIDE: "is off by is the same beside x: a term linear in x is left out",
-        Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
-    }  # fmt: skip
+        Kind.STOPS: sentences.STOPS,
+        Kind.GAUSS_NEWTON: sentences.SECOND,
+        Kind.REMEMBERS: "it remembers earlier calls",
+    }
 
     assert {kind for kind, words in told.items() if words in text} | shown == set(Kind)
 
@@ -1806,17 +1704,6 @@ def test_a_term_that_is_transposed_beside_others_is_told():
     assert explain(right, right.T, w) == ("x is transposed",)
     assert said not in explain(right, right + pair, w)
     assert said not in explain(right, wrong + np.triu(np.full((4, 4), 0.01)), w)
-
-
-def test_a_clip_in_f_that_is_not_differentiated_is_told():
-    """A Huber loss takes its derivative by a residual from -1 to 1; where one entry of them is right as it is none."""
-    residual = np.array([0.4, 2.5, -0.9, -3.1, 1.7, 0.2, -1.4])
-    right = np.clip(residual, -1.0, 1.0)
-    said = "numerical is analytic cut off at 1 in all 7 entries of x: "
-    said += "a clip, as of a Huber loss, that is not differentiated?"
-
-    assert explain(right, residual, AT7) == (said,)
-    assert explain(changed(right, 1, 2.5), changed(residual, 0, 0.6), AT7) == ()
 
 
 def test_decibels_are_known():

@@ -128,20 +128,6 @@ OUTPUTS: dict[
         lambda x: inner(x)[1] / np.linalg.norm(inner(x)[0]),
         "part along f(x) in each column in all 36 entries of J: a norm of f(x) that is not differentiated?",
     ),
-    "shares": (
-        lambda x: softmax(inner(x)[0]),
-        lambda x: (p := softmax(inner(x)[0]))[:, None] * tilted(p, np.ones(6), inner(x)[1]),
-        lambda x: (p := softmax(inner(x)[0]))[:, None] * (1.0 - p)[:, None] * inner(x)[1],
-        "analytic is the diagonal p (1 - p) alone of the shares p = f(x) in each column in all 36 entries of J: "
-        "what acts between the outputs is left out?",
-    ),
-    "logarithms of shares": (
-        lambda x: np.log(softmax(inner(x)[0])),
-        lambda x: tilted(softmax(inner(x)[0]), np.ones(6), inner(x)[1]),
-        lambda x: inner(x)[1],
-        "less the sum of exp f(x) times it in each column in all 36 entries of J: "
-        "the sum under a logarithm of shares, as of a softmax, is not differentiated?",
-    ),
 }
 
 
