@@ -105,7 +105,7 @@ class Operator:
         try:
             result = as_array(returned).copy()
         except TypeError as error:
-            raise TypeError(f"{self.name} returned what is none: {error}") from None
+            raise TypeError(f"what {self.name} returned: {error}") from None
         self.changed |= not np.array_equal(mine, kept)
         self.returns = result.dtype
         if result.dtype.kind not in "fciub":
