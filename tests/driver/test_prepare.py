@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian, check_vjp
+from gradcheck.driver import prepare as module
 from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Remedy
 
@@ -169,7 +170,7 @@ def test_the_slope_of_a_dead_zone_is_0_however_narrow_it_is(n, offset, w):
 
 
 @pytest.mark.parametrize("tread", [1e-3, 1e-4, 1e-5])
-@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("n", [1, 5, 40])
 def test_a_tread_is_no_dead_zone(n, tread):
     """Stairs of the same width, whose jumps add up to the slope of 1: the slope beyond them counts."""
     a = np.random.default_rng(3).normal(size=n)
@@ -194,3 +195,39 @@ def test_of_many_outputs_each_may_have_a_dead_zone(n, w):
     right = np.diag(np.where(zones, 0.0, np.cos(a)))
     assert check_jacobian(f, lambda x: right, a).outcome is not Outcome.FAIL
     assert check_jacobian(f, lambda x: right + np.diag(1.0 * zones), a).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("widths", [(1e-5, 1e-3), (1e-3, 1e-5)])
+def test_the_narrowest_of_some_dead_zones_counts(widths):
+    """Whichever output has it."""
+    a, w = np.random.default_rng(3).normal(size=2), np.array(widths)
+
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.sign(x - a) * np.maximum(np.abs(x - a) - w, 0.0) + 1.0
+
+    assert check_jacobian(f, lambda x: np.zeros((2, 2)), a).outcome is Outcome.PASS
+    assert check_jacobian(f, lambda x: np.eye(2), a).outcome is Outcome.FAIL
+
+
+def soft(x: np.ndarray) -> float:
+    """A dead zone of 1e-3 around 1."""
+    return float(np.sum(np.sign(x - 1.0) * np.maximum(np.abs(x - 1.0) - 1e-3, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "options", "asked"),
+    [
+        (soft, np.ones(1), {}, True),
+        (soft, np.ones(1), {"bounds": [(0.0, 2.0)]}, False),
+        (lambda x: round(soft(x), 4), np.ones(1), {}, False),
+        (lambda x: 1e12 + float(x[0]), np.ones(1), {}, False),
+        (soft, np.ones(1, np.float32), {}, False),
+    ],
+    ids=["a dead zone", "within bounds", "decimals", "roundings alone", "x in float32"],
+)
+def test_a_dead_zone_is_looked_for_where_it_could_be_told(f, x, options, asked, monkeypatch):
+    """Not where f lies on a grid, or moves by its rounding alone, nor where x rounds; bounds have the steps."""
+    calls = []
+    monkeypatch.setattr(module, "flat_piece", lambda *given: calls.append(given) or 0.0)
+    check_gradient(f, same(1.0), x, **options)
+    assert bool(calls) is asked

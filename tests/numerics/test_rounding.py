@@ -203,14 +203,26 @@ def test_a_flat_piece_ends_where_f_bends(w, offset):
         lambda t: np.maximum(t, 0.0),
         lambda t: np.maximum(t - 1e-4, 0.0) + np.where(t < -1e-5, -1.0, 0.0),
         lambda t: 1.0 + t**2 * 1e-4,
+        np.cosh,
         np.zeros_like,
     ],
-    ids=["stairs", "stairs within", "a kink at x", "a jump on the other side", "a minimum", "constant"],
+    ids=[
+        "stairs",
+        "stairs within",
+        "a kink at x",
+        "a jump on the other side",
+        "a minimum",
+        "cosh",
+        "constant",
+    ],
 )
 def test_no_flat_piece_is_seen_where_f_jumps_or_moves_at_once(f):
-    """0: what is the same beside x alone is a tread, or a rounding."""
+    """0, after no more than 16 evaluations: what is the same beside x alone is a tread, or a rounding."""
+    asked = []
 
     def at(t: np.ndarray) -> np.ndarray:
+        asked.extend(t.tolist())
         return np.asarray(f(t))[:, None]
 
     assert flat_piece(at, np.asarray(f(np.zeros(1))), RADII, 0) == 0.0
+    assert len(asked) <= 16
