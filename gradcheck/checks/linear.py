@@ -105,7 +105,7 @@ class UserProduct:
         self.overwrites |= bool(changed(self.space, argument, kept))
         try:
             flat = self.argument == "tangent" and self.answers.is_array  # as scipy.optimize has it
-            if flat and np.shape(result) == (self.answers.size,):
+            if flat and getattr(result, "shape", None) == (self.answers.size,):
                 result = np.reshape(result, self.answers.blocks[0].shape)
             answer, arrays = self.answers.flatten(result, self.what), self.answers.arrays(result)
         except (ValueError, TypeError) as error:

@@ -236,14 +236,16 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     # Over as many jumps as tell a slope f bends less than over all of that way.
     steps = np.minimum(steps, JUMPS * jump / np.abs(given)) if jump > 0 else steps
 
-    # In the few columns of the smallest claims; and if any, in the others.
-    at = np.flatnonzero(open_to)
-    first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:NEARLY]]])
-    shown = _shown_farther(setting, evidence, at[first], steps)
-    lost[shown] = True
-    if shown.size:
-        lost[_shown_farther(setting, evidence, at[~first], steps)] = True
-    lost |= still & (found.step < WITHIN_ITSELF * size)
+    def shown(mine: Mask, few: int, ask: Callable[..., Index], steps: Flat) -> Index:
+        """Of which f shows the claim over some steps, in the few columns of the smallest; and if any, in the others."""
+        at = np.flatnonzero(mine)
+        first = np.isin(column[at], column[at[np.argsort(moved[at], kind="stable")[:few]]])
+        told = ask(setting, evidence, at[first], steps)
+        return np.concatenate([told, ask(setting, evidence, at[~first], steps)]) if told.size else told
+
+    lost[shown(open_to, NEARLY, _shown_farther, steps)] = True
+    nearby = still & ~lost & (found.step < WITHIN_ITSELF * size)
+    lost[shown(nearby, 1, _followed, NEARBY[0] * steps)] = True
     found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
     if not lost.any():
         return replace(evidence, estimate=found)
@@ -276,6 +278,33 @@ def _first_jump(
         if jump := jump_from_line(setting, entry, 0.0, between, claimed, as_claimed=as_claimed):
             return jump, int(output[at])
     return 0.0, int(output[at])
+
+
+def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) -> Index:
+    """Those of some entries along which f, which stands still within their steps, moves about as claimed farther on.
+
+    At two distances, ten times apart, to both sides, and no farther than so (k,), of all entries: so near to x a
+    rounding may hide it, as of a distance of 2e7 that f takes the sine of. A unit that is dead moves to one side alone.
+    """
+    entries, given = evidence.coordinates[at], evidence.analytic[at]
+    output, column = setting.places(entries)
+    step = np.zeros(setting.x.size)
+    np.maximum.at(step, column, evidence.estimate.step[at])
+    step, room = step[column], np.min(_room(setting, column), axis=0)
+    lines, rows_at = lines_of(setting, output, column), np.arange(at.size)
+    shown = before = np.zeros(at.size, bool)
+    while at.size:
+        step = 10.0 * step
+        within = step <= np.minimum(farthest[at], room)
+        if not within.any() or setting.objective.remaining < 2 * np.unique(column).size:
+            break
+        offsets = lines.reached(rows_at, np.stack([-step, step], axis=1))
+        values = setting.objective.along(lines, rows_at, offsets)
+        sides = (values - setting.f_x[output][:, None]) / offsets
+        agrees = within & (np.abs(sides - given[:, None]) <= 0.5 * np.abs(given)[:, None]).all(axis=1)
+        shown, before = shown | (agrees & before), agrees
+    followed: Index = at[shown]
+    return followed
 
 
 def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) -> Index:

@@ -502,7 +502,7 @@ def test_in_float32_no_step_nearer_than_its_roundings_acquits(seed):
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))]
 )
-def test_what_stands_still_where_f_rounds_within_itself_is_not_called_wrong(seed: int):
+def test_what_stands_still_where_f_rounds_within_itself_is_followed_outward(seed: int):
     """A sine of distances of 2e7: these round to 4e-9, and f stands still nearer, though its digits are all there.
 
     Right Jacobians FAILed in 11 of 20, "numerical is 0".
@@ -531,10 +531,19 @@ def test_a_dead_unit_that_is_claimed_to_move_is_wrong_however_near_its_edge_is()
         assert [m.name for m in check_gradient(f, claim, x).wrong] == ["x[0]"]
 
 
-@pytest.mark.parametrize(("step", "wrong"), [(0.9e-6, False), (1.1e-6, True)])
-def test_within_a_millionth_of_x_an_f_that_stands_still_tells_nothing(step: float, wrong: bool):
-    """It may round within itself so near to x."""
-    evidence, asked = accused_of_no_slope(lambda x: 2.0, [1.0], [1.0], step=step)
+@pytest.mark.parametrize(
+    ("f", "step", "wrong"),
+    [
+        (lambda u: np.round(u / 3e-9) * 3e-9, 1e-10, False),
+        (lambda u: np.sign(u) * 1e-8 * (abs(u) > 5e-9), 1e-9, True),
+        (lambda u: np.maximum(u - 3e-9, 0.0), 1e-10, True),
+        (lambda u: np.round(u / 3e-6) * 3e-6, 1e-5, True),
+    ],
+    ids=["rounded within itself", "one jump to either side", "dead", "farther than a millionth"],
+)
+def test_f_is_followed_from_near_x_to_two_distances_on_both_sides(f: Any, step: float, wrong: bool):
+    """It is 2 + f(x - 1), of which a slope of 1 is claimed; three more looks at the most for each power of ten."""
+    evidence, asked = accused_of_no_slope(lambda x: 2.0 + f(x[0] - 1.0), [1.0], [1.0], step=step)
     assert evidence.judgement.wrong.tolist() == [wrong]
     assert len(asked) < 60
 
