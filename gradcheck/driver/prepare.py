@@ -75,7 +75,7 @@ def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Findi
         # No step leaves the flat piece on which x lies, and what f bends beyond is no noise.
         away = 0.5 * flat * setting.scales
         setting = replace(setting, room=(away, away))
-        noise = replace(noise, level=np.where(noise.rests, setting.eps * np.abs(f_x), noise.level))
+        noise = replace(noise, level=np.where(noise.rests, eps_of("float64") * np.abs(f_x), noise.level))
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
     level, still = _of_still(setting, level, noise.constant, rng)
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)

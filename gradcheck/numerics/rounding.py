@@ -339,9 +339,9 @@ def jump_of(
 def flat_piece(at: At, f_x: Values, radii: Values, row: int) -> float:
     """How far one output is the same to both sides of x, where it goes on without a jump; 0 where it is rounded.
 
-    f_x : (m,). radii : (k,) offsets at which it is looked for where that one moves, the shortest first. An f that is
-    the same next to x is rounded, or has a flat piece, on which its slope is 0. Where it begins to move the one jumps
-    and the other bends: some twenty evaluations tell.
+    In units of the offsets. f_x : (m,). radii : (k,) offsets at which it is looked for where output `row` moves, the
+    shortest first. An f that is the same next to x is rounded, or has a flat piece, on which its slope is 0. Where it
+    begins to move the one jumps and the other bends: some twenty evaluations tell.
     """
     near, beyond, there = 0.0, 0.0, f_x
     for radius in [BESIDE * float(radii[0]), *radii.tolist()]:

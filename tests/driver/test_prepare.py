@@ -231,3 +231,15 @@ def test_a_dead_zone_is_looked_for_where_it_could_be_told(f, x, options, asked, 
     monkeypatch.setattr(module, "flat_piece", lambda *given: calls.append(given) or 0.0)
     check_gradient(f, same(1.0), x, **options)
     assert bool(calls) is asked
+
+
+@pytest.mark.parametrize("offset", [1.0, 1e3])
+def test_a_derivative_in_float32_takes_nothing_from_the_digits_of_f(offset):
+    """In a dead zone f, in float64, is as precise as beside any derivative."""
+    x = np.ones(1)
+
+    def grad(value: float) -> Any:
+        return lambda x: np.full(1, value, np.float32)
+
+    assert check_gradient(lambda x: soft(x) + offset, grad(1.0), x).outcome is Outcome.FAIL
+    assert check_gradient(lambda x: soft(x) + offset, grad(0.0), x).outcome is Outcome.PASS
